@@ -1,0 +1,301 @@
+"""A CT volume as Hounsfield units with its geometry, whatever the file, the orientation or the storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from .dicom_series import is_dicom_file, read_dicom_folder
+from .errors import InputError, NotAChestCT
+from .geometry import Geometry
+
+WINDOW_HU = (-1250.0, 250.0)
+"""The window of the paper (Xu et al. 2020, Preprocessing); volumes stored as 0–255 are this window scaled."""
+
+AIR_HU = -1024
+STORED_OFFSET = 1024  # what scanners add to HU when they store unsigned pixels
+SHORTEST_SCAN = 8  # slices
+SMALLEST_FIELD_MM = 80.0
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A CT.
+
+    Attributes:
+        hu: Hounsfield units, int16 or float32, shape (z, y, x). Not to be written to.
+        geometry: its grid.
+        intensities: what the file held: ``hu``; ``window`` (0–255, taken as [−1250, 250] HU scaled);
+            ``unrescaled`` (stored values, rescale intercept missing: 1024 was subtracted).
+        name: for people: file or series name, no patient data.
+        notes: sentences about what was assumed or repaired on reading.
+    """
+
+    hu: np.ndarray
+    geometry: Geometry
+    intensities: str = "hu"
+    name: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def read_volume(path: str | Path) -> Volume:
+    """Read a CT from a NIfTI, NRRD or MetaImage file, a DICOM folder, or one file of a DICOM series.
+
+    Of several DICOM series the CT series with the most slices is taken, and a note says which.
+
+    Raises:
+        InputError: missing, corrupt, not 3-D, colour, broken geometry, or intensities that are no CT's.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"There is no file or folder {path}.", "Check the path.")
+    if path.is_dir():
+        image, notes = read_dicom_folder(path)
+    elif is_dicom_file(path):
+        image, notes = read_dicom_folder(path.parent, series_of=path)
+    else:
+        image, notes = _read_image(path), ()
+    array, geometry = _array_and_geometry(image, path)
+    volume = volume_from_array(array, geometry, case_name(path))
+    return replace(volume, notes=notes + volume.notes)
+
+
+def read_mask(path: str | Path, geometry: Geometry | None = None) -> tuple[np.ndarray, Geometry]:
+    """Read a label image as a mask: 1 where the label is not 0, uint8 (z, y, x), and its grid.
+
+    Of a ``.seg.nrrd`` with several segments the one whose name contains "lesion" counts.
+
+    Args:
+        geometry: the grid the mask must lie on. A mask that Slicer cropped to its content is padded back.
+
+    Raises:
+        InputError: unreadable, not 3-D, several segments and none called lesion, or another grid.
+    """
+    path = Path(path)
+    image = _read_image(path)
+    if path.name.endswith(".seg.nrrd"):
+        array, mask_geometry = _lesion_segment(image, path)
+    else:
+        labels, mask_geometry = _array_and_geometry(image, path)
+        array = (labels != 0).astype(np.uint8)
+    if geometry is None:
+        return array, mask_geometry
+    return _on_grid(array, mask_geometry, geometry, path), geometry
+
+
+def volume_from_array(array: np.ndarray, geometry: Geometry, name: str = "") -> Volume:
+    """Volume of an array (z, y, x) of any real type: tells what its intensities are and makes them HU.
+
+    Raises:
+        InputError: shape and geometry disagree, empty, or intensities that are no CT's.
+    """
+    if array.ndim != 3 or array.shape != geometry.shape:
+        raise InputError(f"The image has shape {array.shape} where {geometry.shape} is expected.")
+    if array.size == 0:
+        raise InputError("The image is empty.")
+    _check_spacing(geometry)
+    array, notes = _without_nan(array)
+    intensities = _intensity_kind(array)
+    if intensities == "window":
+        low, high = WINDOW_HU
+        array = array.astype(np.float32) * ((high - low) / 255.0) + low
+        notes += (f"Stored as 0–255: taken as the window {low:.0f} to {high:.0f} HU.",)
+    elif intensities == "unrescaled":
+        array = array.astype(np.int32) - STORED_OFFSET
+        notes += ("The rescale intercept is missing: 1024 was subtracted to get HU.",)
+    return Volume(_compact(array), geometry, intensities, name, notes)
+
+
+def check_chest_ct(volume: Volume) -> None:
+    """Refuse what cannot be a chest CT, before anything is computed. Lungs are looked for later.
+
+    Raises:
+        NotAChestCT: too few slices, too small a field of view, no air or no soft tissue.
+    """
+    size_mm = np.multiply(volume.geometry.size, volume.geometry.spacing)
+    if min(volume.geometry.size) < SHORTEST_SCAN:
+        shape = "×".join(str(n) for n in volume.geometry.size)
+        raise NotAChestCT(
+            f"The image has only {min(volume.geometry.size)} slices along one axis ({shape}).",
+            f"A chest CT needs at least {SHORTEST_SCAN}; load the whole series.",
+        )
+    if size_mm.min() < SMALLEST_FIELD_MM:
+        extent = " × ".join(f"{mm:.0f}" for mm in size_mm)
+        raise NotAChestCT(
+            f"The image covers only {extent} mm, too little for a chest.",
+            "Check its voxel spacing, or load the whole scan.",
+        )
+    sample = volume.hu[::2, ::4, ::4]
+    if np.mean(sample < -400) < 0.01:
+        raise NotAChestCT(
+            "The image holds almost no air, so it has no lungs in it.", "Choose a chest CT in HU or 0–255."
+        )
+    if np.mean((sample > -200) & (sample < 1500)) < 0.02:
+        raise NotAChestCT("The image holds almost no soft tissue.", "Choose a chest CT in HU or 0–255.")
+
+
+def case_name(path: Path) -> str:
+    """Name of a case from its file or folder, without the image endings."""
+    name = path.name
+    for ending in (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm"):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name
+
+
+def _read_image(path: Path) -> sitk.Image:
+    if not path.exists():
+        raise InputError(f"There is no file {path}.", "Check the path.")
+    try:
+        return sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise InputError(
+            f"{path.name} cannot be read as an image: {_reason(error)}.",
+            "It may be damaged or of an unknown format; NIfTI, NRRD, MetaImage and DICOM are read.",
+        ) from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """The last sentence of ITK's message, without its source positions."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].split("): ")[-1].rstrip(". ") if lines else "unknown reason"
+
+
+def _array_and_geometry(image: sitk.Image, path: Path) -> tuple[np.ndarray, Geometry]:
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise InputError(
+            f"{path.name} has {image.GetNumberOfComponentsPerPixel()} values per voxel (colour or vectors).",
+            "A CT has one; choose the original series.",
+        )
+    image = _three_dimensional(image, path)
+    return sitk.GetArrayFromImage(image), Geometry.of(image)
+
+
+def _three_dimensional(image: sitk.Image, path: Path) -> sitk.Image:
+    size = image.GetSize()
+    if image.GetDimension() == 4 and size[3] == 1:
+        return image[:, :, :, 0]
+    if image.GetDimension() != 3:
+        shape = "×".join(str(n) for n in size)
+        raise InputError(
+            f"{path.name} has {image.GetDimension()} dimensions ({shape}) where three are needed.",
+            "Save one 3-D volume of it.",
+        )
+    return image
+
+
+def _check_spacing(geometry: Geometry) -> None:
+    if not np.all(np.isfinite(geometry.spacing)) or min(geometry.spacing) <= 0:
+        raise InputError(
+            f"The voxel spacing {geometry.spacing} mm is not positive.", "Repair the header of the image."
+        )
+
+
+def _without_nan(array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"Voxels of type {array.dtype} are no CT's.", "Choose a grey-scale CT.")
+    if array.dtype.kind != "f":
+        return array, ()
+    broken = ~np.isfinite(array)
+    share = float(broken.mean())
+    if share == 0.0:
+        return array, ()
+    if share > 0.6:
+        raise InputError(f"{share:.0%} of the voxels are not numbers.", "The image is damaged.")
+    filled = np.where(broken, np.min(array, where=~broken, initial=np.inf), array)
+    return filled, (f"{broken.sum()} voxels that are not numbers were taken as air.",)
+
+
+def _intensity_kind(array: np.ndarray) -> str:
+    """``hu``, ``window`` or ``unrescaled``, by what a chest must contain: air, and soft tissue at 0–80 HU."""
+    low, high = float(array.min()), float(array.max())
+    if low == high:
+        raise InputError(f"All voxels have the value {low:g}.", "The image is empty.")
+    if high - low <= 8:
+        raise InputError(
+            f"The intensities lie between {low:g} and {high:g}: a mask or a normalised image, not HU.",
+            "Choose the CT itself, in HU or 0–255.",
+        )
+    if low >= -10 and high <= 265:  # interpolation may overshoot 0–255 a little
+        return "window"
+    step = max(1, array.shape[0] // 64)
+    sample = array[::step, ::4, ::4]
+    if np.mean((sample > -1100) & (sample < -300)) >= 0.005:
+        return "hu"
+    air = np.mean((sample > -100) & (sample < 350))
+    soft = np.mean((sample > STORED_OFFSET - 100) & (sample < STORED_OFFSET + 150))
+    if air >= 0.02 and soft >= 0.03:
+        return "unrescaled"
+    if low >= 0:
+        raise InputError(
+            f"The intensities ({low:g} to {high:g}) are neither HU nor 0–255 nor stored CT values.",
+            "Export the CT again with its rescale slope and intercept.",
+        )
+    return "hu"
+
+
+def _compact(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
+        return array.astype(np.float32, copy=False)
+    return np.clip(array, -32768, 32767).astype(np.int16, copy=False)
+
+
+def _lesion_segment(image: sitk.Image, path: Path) -> tuple[np.ndarray, Geometry]:
+    """The lesion segment of a Slicer segmentation file (layers are vector components)."""
+    index = _lesion_segment_index(image, path)
+    label = int(image.GetMetaData(f"Segment{index}_LabelValue"))
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        layer = int(image.GetMetaData(f"Segment{index}_Layer"))
+        image = sitk.VectorIndexSelectionCast(image, layer)
+    image = _three_dimensional(image, path)
+    return (sitk.GetArrayFromImage(image) == label).astype(np.uint8), Geometry.of(image)
+
+
+def _lesion_segment_index(image: sitk.Image, path: Path) -> int:
+    names = {}
+    while f"Segment{len(names)}_LabelValue" in image.GetMetaDataKeys():
+        key = f"Segment{len(names)}_Name"
+        names[len(names)] = image.GetMetaData(key) if image.HasMetaDataKey(key) else ""
+    found = [i for i, name in names.items() if "lesion" in name.lower()] if len(names) > 1 else list(names)
+    if len(found) != 1:
+        listed = ", ".join(names.values()) or "none"
+        raise InputError(
+            f"{path.name} holds the segments {listed}: which one is the lesion is not clear.",
+            'Name exactly one of them "Lesion".',
+        )
+    return found[0]
+
+
+def _on_grid(array: np.ndarray, own: Geometry, wanted: Geometry, path: Path) -> np.ndarray:
+    """The mask on the wanted grid; only shifts by whole voxels are made, nothing is interpolated."""
+    if own.same_as(wanted, tolerance_mm=0.1):
+        return array
+    offset = np.linalg.solve(wanted.index_to_physical, np.append(own.origin, 1.0))[:3]
+    start = np.rint(offset).astype(int)
+    shifted = Geometry(own.size, wanted.spacing, _position(wanted, start), wanted.direction)
+    if not own.same_as(shifted, tolerance_mm=0.1):
+        raise InputError(
+            f"The mask {path.name} has another geometry than the CT.",
+            "Export it again with the CT as reference volume.",
+        )
+    padded = np.zeros(wanted.shape, np.uint8)
+    begin, end = np.maximum(start, 0), np.minimum(start + own.size, wanted.size)
+    if np.all(end > begin):
+        target = tuple(slice(a, b) for a, b in zip(begin[::-1], end[::-1], strict=True))
+        first = begin - start
+        origin = tuple(
+            slice(a, a + b - c) for a, b, c in zip(first[::-1], end[::-1], begin[::-1], strict=True)
+        )
+        padded[target] = array[origin]
+    if padded.sum() != array.sum():
+        raise InputError(
+            f"The mask {path.name} reaches beyond the CT.", "Export it with the CT as reference volume."
+        )
+    return padded
+
+
+def _position(geometry: Geometry, index: np.ndarray) -> tuple[float, float, float]:
+    return tuple(float(v) for v in (geometry.index_to_physical @ np.append(index, 1.0))[:3])
