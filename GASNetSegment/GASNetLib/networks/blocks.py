@@ -1,0 +1,64 @@
+"""Building blocks that the three segmenters share."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+def normalisation(kind: str, channels: int) -> nn.Module:
+    """``instance`` normalisation, or ``none``, which keeps absolute HU (see :mod:`.segmenters`).
+
+    Raises:
+        ValueError: unknown kind.
+    """
+    if kind == "instance":
+        return nn.InstanceNorm3d(channels, affine=True)
+    if kind == "none":
+        return nn.Identity()
+    raise ValueError(f"unknown normalisation {kind!r}")
+
+
+class ConvNormAct(nn.Sequential):
+    """3-D convolution of odd ``kernel`` that keeps the size, normalisation, leaky ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, norm: str, kernel: int = 3) -> None:
+        super().__init__(
+            nn.Conv3d(inputs, outputs, kernel, padding=kernel // 2, bias=norm == "none"),
+            normalisation(norm, outputs),
+            nn.LeakyReLU(0.01, inplace=True),
+        )
+
+
+class DoubleConv(nn.Sequential):
+    """Two 3×3×3 convolutions, each with normalisation and activation (the U-Net's step)."""
+
+    def __init__(self, inputs: int, outputs: int, norm: str) -> None:
+        super().__init__(ConvNormAct(inputs, outputs, norm), ConvNormAct(outputs, outputs, norm))
+
+
+class Bottlenecks(nn.Module):
+    """``count`` bottleneck convolutions (1³ down, 3³, 1³ up) around one residual connection (VB-Net)."""
+
+    def __init__(self, channels: int, count: int, norm: str) -> None:
+        super().__init__()
+        inner = max(channels // 4, 4)
+        layers: list[nn.Module] = []
+        for _ in range(count):
+            layers += [
+                ConvNormAct(channels, inner, norm, kernel=1),
+                ConvNormAct(inner, inner, norm),
+                nn.Conv3d(inner, channels, 1, bias=norm == "none"),
+                normalisation(norm, channels),
+            ]
+            layers.append(nn.LeakyReLU(0.01, inplace=True))
+        self.body = nn.Sequential(*layers[:-1])
+        self.activation = nn.LeakyReLU(0.01, inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.activation(x + self.body(x))
+
+
+def upsampled(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """``x`` brought to the spatial size of ``like`` by trilinear interpolation (any size, odd ones too)."""
+    return nn.functional.interpolate(x, size=like.shape[2:], mode="trilinear", align_corners=False)
