@@ -1,0 +1,49 @@
+"""Files that are there whole or not at all, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from .errors import ResourceError
+
+PART_ENDING = ".part"
+"""What a file is called while it is being written; one that stays behind is a writer that was killed."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file aside, flush it to the disk and rename it into place.
+
+    Readers see the old content or the new one; several writers do not disturb each other.
+
+    Raises:
+        ResourceError: the disk is full, or the folder cannot be written to; an old file stays as it was.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{PART_ENDING}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise ResourceError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            "Free disk space, or choose a folder that you may write to.",
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename last through a power loss; Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
