@@ -206,5 +206,6 @@ def _cohort_of(cases: list[Case], faults: list[str], path: Path) -> Cohort:
         listed = "; ".join(faults[:FAULTS_LISTED]) + (f"; and {rest} more" if rest > 0 else "")
         raise CohortError(f"{path.name} cannot be used as it is: {listed}.", "Correct this and try again.")
     if not cases:
-        raise CohortError(f"{path.name} holds no cases.", f"Give cases of the roles {', '.join(ROLES)}.")
+        advice = f"Name the role of each in the table, or sort them into folders: {', '.join(ROLES)}."
+        raise CohortError(f"{path.name} holds no cases.", advice)
     return Cohort(tuple(cases))
