@@ -8,6 +8,7 @@ Distances are approximate: exact at the surface, and within some percent of mm n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -109,14 +110,15 @@ def ellipsoid(x, y, z, centre, semi) -> np.ndarray:
 
 def tube(x, y, z, points, radius: float) -> np.ndarray:
     """Distance to a tube of one radius along a polyline."""
-    points = np.asarray(points, float)
     nearest = np.float32(np.inf)
     for start, stop in zip(points[:-1], points[1:], strict=True):
-        ax, ay, az = stop - start
-        dx, dy, dz = x - start[0], y - start[1], z - start[2]
-        t = np.clip((dx * ax + dy * ay + dz * az) / (ax * ax + ay * ay + az * az), 0, 1)
-        nearest = np.minimum(nearest, (dx - t * ax) ** 2 + (dy - t * ay) ** 2 + (dz - t * az) ** 2)
-    return np.sqrt(nearest) - radius
+        dx, dy, dz = (axis - np.float32(v) for axis, v in zip((x, y, z), start, strict=True))
+        ax, ay, az = (np.float32(b - a) for a, b in zip(start, stop, strict=True))
+        square = ax * ax + ay * ay + az * az
+        along = dx * ax + dy * ay + dz * az
+        t = np.clip(along / square, 0, 1)
+        nearest = np.minimum(nearest, dx * dx + dy * dy + dz * dz - t * (2 * along - t * square))
+    return np.sqrt(np.maximum(nearest, 0)) - np.float32(radius)
 
 
 _FINE_Z = np.arange(-300.0, 301.0, 4.0)
@@ -182,6 +184,7 @@ class Chest:
                 )
         return distance * self.unit
 
+    @cached_property
     def cavity(self) -> np.ndarray:
         """Inside of the rib cage."""
         z = self.z
@@ -194,6 +197,7 @@ class Chest:
             2.3,
         )
 
+    @cached_property
     def heart(self) -> np.ndarray:
         """Heart with its sac."""
         c, s = np.cos(0.6), np.sin(0.6)
@@ -211,6 +215,7 @@ class Chest:
         slope = np.sqrt(1 + (124 / 96 * u) ** 2 + (124 / 108 * v + 0.14) ** 2)
         return self.unit * (surface - self.z) / slope
 
+    @cached_property
     def great_vessels(self) -> np.ndarray:
         """Aorta, caval vein and pulmonary arteries up to the hila."""
         along = [self._tube(points, radius) for points, radius in great_vessel_tubes()]
@@ -219,6 +224,7 @@ class Chest:
             distance = smooth_union(distance, other, 2)
         return distance
 
+    @cached_property
     def central_airways(self) -> np.ndarray:
         """Trachea and main bronchi, inside of the wall."""
         return np.minimum.reduce([self._tube(points, radius) for points, radius in central_airway_tubes()])
@@ -231,7 +237,7 @@ class Chest:
         """One lung (side −1 right, +1 left): pleural surface, hilum and main bronchi left out."""
         x, y, z = self.x, self.y, self.z
         apex = ellipsoid(x, y, z, (side * 54, 14, -90), (92, 122, 218)) * self.unit
-        lung = smooth_intersection(self.cavity(), apex, 14)
+        lung = smooth_intersection(self.cavity, apex, 14)
         lung = smooth_intersection(lung, self.dome(side), 5)
         return smooth_intersection(lung, self.mediastinal_side(side), 7)
 
@@ -243,11 +249,12 @@ class Chest:
         front = np.clip((-35 - y) / 30, 0, 1)
         half = (20 + 9 * upper) * (1 - front) + (5 + 14 * upper + 12 * np.clip((-10 - z) / 50, 0, 1)) * front
         middle = (side * (x - self.midline) - half) * self.unit
-        middle = smooth_union(middle, self.heart() - 3, 10)
-        middle = smooth_union(middle, self.great_vessels() - 3, 6)
-        middle = smooth_union(middle, self.central_airways() - 4, 5)
-        return -smooth_union(middle, self.spine_bed(), 8)
+        middle = smooth_union(middle, self.heart - 3, 10)
+        middle = smooth_union(middle, self.great_vessels - 3, 6)
+        middle = smooth_union(middle, self.central_airways - 4, 5)
+        return -smooth_union(middle, self.spine_bed, 8)
 
+    @cached_property
     def spine_bed(self) -> np.ndarray:
         """Vertebrae with what the pleura does not enter beside them."""
         x, y = self.x - self.midline, self.y - self.spine_y
@@ -255,14 +262,14 @@ class Chest:
         return self.unit * smooth_union(body, ellipsoid(x, y, np.float32(0), (0, 36, 0), (46, 24, 1)), 8)
 
     def bones(self) -> np.ndarray:
-        """Spine, sternum, clavicles and shoulder blades (the ribs are :meth:`ribs`)."""
+        """Spine, sternum, clavicles and shoulder blades (the ribs are :meth:`rib_height`)."""
         distance = np.minimum(self._spine(), self._sternum())
         return np.minimum(distance, self._shoulder())
 
-    def ribs(self) -> np.ndarray:
+    def rib_height(self) -> np.ndarray:
         """Height along the chest wall in mm above the next rib's middle: a field without jumps.
 
-        Ribs are ``abs(sawtooth)`` of it by the caller, who samples it finely first.
+        The caller makes ribs of it after sampling it finely.
         """
         return (self.z + self.build.rib_slope * (70 - self.y)) * self.unit
 
@@ -294,7 +301,7 @@ class Chest:
             body: distance from the (flattened) skin.
             edge_mm: width of the transitions.
         """
-        build, cavity = self.build, self.cavity()
+        build, cavity = self.build, self.cavity
 
         def paint(hu, value, distance):
             return hu + (value - hu) * np.clip(0.5 - distance / edge_mm, 0, 1)
@@ -306,7 +313,7 @@ class Chest:
         wall = paint(wall, FAT, np.abs(cavity - 17 - 3 * tissue) - 1.2 - 1.5 * tissue)
         if build.breast:
             wall = paint(wall, 5.0, 6 + np.maximum(-tissue * 12, body + 10) + 0 * cavity)
-        hu = paint(wall, MUSCLE, np.minimum(self.spine_bed() - 6, cavity - 10))
+        hu = paint(wall, MUSCLE, np.minimum(self.spine_bed - 6, cavity - 10))
         hu = paint(hu, FAT + 10 * tissue, cavity)
         for value, distance in self._organs(tissue):
             hu = paint(hu, value, distance)
@@ -315,13 +322,13 @@ class Chest:
     def _organs(self, tissue):
         """Density and shape of what lies in the mediastinum and below the diaphragm, from back to front."""
         build, blood = self.build, self.build.blood
-        heart = self.heart() + 3
+        heart = self.heart + 3
         below = np.minimum(-self.dome(-1), -self.dome(1)) + 2.5
-        cavity = self.cavity() + 5 + 3 * tissue
+        cavity = self.cavity + 5 + 3 * tissue
         liver = smooth_intersection(
             smooth_intersection(below, cavity, 6), self.unit * (self.x - 22 - 0.25 * self.y), 12
         )
-        yield MUSCLE, np.abs(below - 1.5) - 1.5 + np.clip(self.cavity() + 4, 0, None)
+        yield MUSCLE, np.abs(below - 1.5) - 1.5 + np.clip(self.cavity + 4, 0, None)
         yield LIVER + 2 * tissue, liver
         yield STOMACH + 8 * tissue, self._stomach()
         yield -950.0, self._stomach_gas()
@@ -332,8 +339,8 @@ class Chest:
         yield blood, heart + 11 + 3 * tissue
         yield MYOCARDIUM, np.maximum(heart, np.abs(self.x - 24 - 0.5 * (self.y + 32)) - 4)
         yield MUSCLE - 14, self.oesophagus()
-        yield blood, self.great_vessels()
-        yield MUSCLE, np.minimum(self.central_airways() - 2, self.spine_bed() + 4)
+        yield blood, self.great_vessels
+        yield MUSCLE, np.minimum(self.central_airways - 2, self.spine_bed + 4)
 
     def _stomach(self):
         top = self.build.dome[1]
@@ -374,7 +381,7 @@ class Chest:
         humerus = ellipsoid(side, self.y, self.z, (172, 6, 118), (22, 22, 24))
         blade = np.abs(side - 108 + 0.62 * (self.y - 96) + 0.28 * (self.z - 40)) / 1.2 - 2.4
         reach = ellipsoid(side, self.y, self.z, (106, 86, 58), (62, 44, 66))
-        blade = np.maximum(blade, np.maximum(reach, 11 - self.cavity() / self.unit))
+        blade = np.maximum(blade, np.maximum(reach, 11 - self.cavity / self.unit))
         return self.unit * np.minimum(np.minimum(clavicle, humerus), blade)
 
     def _tube(self, points, radius):

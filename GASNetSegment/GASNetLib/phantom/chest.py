@@ -84,8 +84,10 @@ def make_phantom(
     else:
         fraction = severity_fraction(lesions, seed)
         in_view = _inside(geometry, world) & (np.minimum(fields["right"], fields["left"]) < 0)
-        lesion_fields = random_lesions(build, seed, fraction, lattice, world, in_view) if in_view.any() and fraction else None
-    fields["glass"] = lesion_fields.density if lesion_fields else fields["parenchyma"]
+        ill = fraction > 0 and in_view.any()
+        lesion_fields = random_lesions(build, seed, fraction, lattice, world, in_view) if ill else None
+    if lesion_fields:
+        fields["glass"] = lesion_fields.density
     hu, lesion_mask, lungs = _render(build, seed, geometry, world, fields, lesion_fields, kernel)
     _add_noise(hu, geometry, seed, kernel, noise_hu)
     return Phantom(hu, geometry, lesion_mask, lungs, seed)
@@ -120,11 +122,13 @@ def _in_world(lattice: Geometry, build: Build) -> Geometry:
 
 def _inside(geometry: Geometry, world: Geometry) -> np.ndarray:
     """Which nodes of the lattice the grid contains, bool on the lattice."""
-    whole = sitk.Image(geometry.size, sitk.sitkUInt8) + 1
-    whole.SetSpacing(geometry.spacing)
-    whole.SetOrigin(geometry.origin)
-    whole.SetDirection(geometry.direction)
-    return sitk.GetArrayFromImage(_sample(whole, world, 0, 0, sitk.sitkNearestNeighbor)) > 0
+    index = np.linalg.inv(geometry.index_to_physical) @ world.index_to_physical
+    inside = np.ones(world.shape, bool)
+    x, y, z = (np.arange(n, dtype=np.float32) for n in world.size)
+    for row, size in zip(index, geometry.size, strict=False):
+        position = row[0] * x + row[1] * y[:, None] + row[2] * z[:, None, None] + row[3]
+        inside &= (position >= -0.5) & (position <= size - 0.5)
+    return inside
 
 
 def _fields(seed: int, build: Build, chest: Chest, lattice: Geometry) -> dict[str, np.ndarray]:
@@ -141,8 +145,8 @@ def _fields(seed: int, build: Build, chest: Chest, lattice: Geometry) -> dict[st
         "body": body,
         "table": table - build.table_gap,
         "soft": chest.soft_tissue(tissue, body, edge_mm=lattice.spacing[0]),
-        "cavity": chest.cavity(),
-        "ribs": chest.ribs(),
+        "cavity": chest.cavity,
+        "ribs": chest.rib_height(),
         "rib_limit": chest.rib_limit(),
         "cartilage": chest.rib_cartilage(),
         "bones": chest.bones(),
@@ -153,21 +157,24 @@ def _fields(seed: int, build: Build, chest: Chest, lattice: Geometry) -> dict[st
     }
 
 
-def _sample(image: sitk.Image, grid: Geometry, start: float, default: float, interpolator=sitk.sitkLinear):
-    """Image on a grid whose first slice has the (possibly fractional) index ``start``."""
+def _sample(image: sitk.Image, grid: Geometry, start: float) -> np.ndarray:
+    """Field on a grid, float32 [z, y, x]; the grid is moved so that its first slice has index ``start``."""
     origin = grid.index_to_physical @ [0, 0, start, 1]
-    return sitk.Resample(
-        image, grid.size, sitk.Transform(), interpolator, origin[:3].tolist(), grid.spacing, grid.direction, default
+    sampled = sitk.Resample(
+        image,
+        grid.size,
+        sitk.Transform(),
+        sitk.sitkLinear,
+        origin[:3].tolist(),
+        grid.spacing,
+        grid.direction,
+        NOWHERE,
     )
+    return sitk.GetArrayFromImage(sampled)
 
 
 def _render(build, seed, geometry, world, fields, lesion_fields: LesionFields | None, kernel):
-    names = list(fields)
-    stack = np.stack([np.broadcast_to(f, world.shape) for f in fields.values()], -1).astype(np.float32)
-    image = sitk.GetImageFromArray(stack, isVector=True)
-    image.SetSpacing(world.spacing)
-    image.SetOrigin(world.origin)
-    image.SetDirection(world.direction)
+    images = {k: world.image(np.broadcast_to(f, world.shape).astype(np.float32)) for k, f in fields.items()}
     vessels, airways = lung_trees(build, seed, float(np.mean(sorted(geometry.spacing)[:2])))
     tissue = np.maximum(
         coverage(vessels, build, geometry), coverage(airways.grown(1.12, 0.5), build, geometry)
@@ -184,10 +191,8 @@ def _render(build, seed, geometry, world, fields, lesion_fields: LesionFields | 
         offsets = (np.arange(parts) + 0.5) / parts - 0.5
         total = 0
         for offset in offsets:
-            sampled = dict(zip(names, _planes(_sample(image, slab, start + offset, NOWHERE)), strict=True))
-            outline = None
-            if lesion_fields:
-                outline = sitk.GetArrayFromImage(_sample(lesion_fields.distance, slab, start + offset, NOWHERE))
+            sampled = {name: _sample(image, slab, start + offset) for name, image in images.items()}
+            outline = _sample(lesion_fields.distance, slab, start + offset) if lesion_fields else None
             total = total + _compose(build, sampled, outline, tissue[where], air[where], edge)
             if abs(offset) < 0.5 / parts:
                 lungs[where] = _lung_labels(sampled)
@@ -203,11 +208,6 @@ def _slabs(geometry: Geometry) -> Iterator[tuple[int, Geometry]]:
     for start in range(0, geometry.size[2], depth):
         size = (*geometry.size[:2], min(depth, geometry.size[2] - start))
         yield start, Geometry(size, geometry.spacing, geometry.origin, geometry.direction)
-
-
-def _planes(image: sitk.Image) -> list[np.ndarray]:
-    array = sitk.GetArrayViewFromImage(image)
-    return [np.ascontiguousarray(array[..., k]) for k in range(array.shape[-1])]
 
 
 def _lung_labels(f) -> np.ndarray:

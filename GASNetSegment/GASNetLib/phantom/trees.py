@@ -53,34 +53,38 @@ def lung_points(build: Build, rng: np.random.Generator, side: int, count: int, d
     return found[:count]
 
 
-def grow_tree(root: np.ndarray, targets: np.ndarray, levels: int, reach: float, twig_mm: float) -> Branches:
+def grow_tree(
+    rng: np.random.Generator, root: np.ndarray, targets: np.ndarray, levels: int, reach: float
+) -> Branches:
     """Tree from a root to 2**k targets: each branch halves its targets and runs towards their middle.
 
     Radii follow Murray's law (the cube of a branch's radius is the sum of its children's cubes).
 
     Args:
+        rng: bends the cuts between branches.
         root: (3,) mm.
         targets: (2**k, 3) mm.
         levels: generations to keep, at most k.
         reach: how far a branch goes towards the middle of its targets, 0 to 1.
-        twig_mm: radius of a branch with one target.
     """
     groups = targets[None]
     starts = np.asarray(root, float)[None]
     tangents = groups.mean(1) - starts
     parts = []
     for _ in range(levels):
-        spread = groups.var(1).argmax(1)
-        keys = np.take_along_axis(groups, spread[:, None, None], 2)[..., 0]
-        order = keys.argsort(1, kind="stable")
+        # Halve across the longest direction, but never neatly: straight cuts would show as empty planes.
+        centred = groups - groups.mean(1, keepdims=True)
+        _, axes = np.linalg.eigh(np.einsum("gni,gnj->gij", centred, centred))
+        across = axes[:, :, 2] + rng.normal(0, 0.35, (len(groups), 3))
+        order = np.einsum("gni,gi->gn", centred, across).argsort(1, kind="stable")
         groups = np.take_along_axis(groups, order[..., None], 1)
         groups = groups.reshape(-1, groups.shape[1] // 2, 3)
         starts, tangents = np.repeat(starts, 2, 0), np.repeat(tangents, 2, 0)
-        ends = starts + reach * (groups.mean(1) - starts)
+        ends = starts + reach * rng.uniform(0.7, 1.3, (len(groups), 1)) * (groups.mean(1) - starts)
         chord = np.linalg.norm(ends - starts, axis=1, keepdims=True)
         ahead = tangents / (np.linalg.norm(tangents, axis=1, keepdims=True) + 1e-6)
         bends = (starts + ends) / 2 * 0.55 + (starts + ahead * chord * 0.5) * 0.45
-        radius = twig_mm * groups.shape[1] ** (1 / 3)
+        radius = TWIG_MM * groups.shape[1] ** (1 / 3)
         radii = np.broadcast_to([1.12 * radius, 0.93 * radius], (len(groups), 2))
         parts.append(Branches(np.stack([starts, bends, ends], 1), radii))
         starts, tangents = ends, ends - bends
@@ -98,13 +102,11 @@ def lung_trees(build: Build, seed: int, voxel_mm: float) -> tuple[Branches, Bran
     for side in (-1, 1):
         root = np.array(HILUM[side]) * build.scale
         targets = lung_points(build, rng, side, 2**LEVELS, 3.0)
-        arteries = grow_tree(root, targets, levels, 0.42, TWIG_MM)
+        arteries = grow_tree(rng, root, targets, levels, 0.42)
         beside = np.array([0.7, 0.2, 0.7]) * (2.1 * arteries.radii.mean(1) + 0.5)[:, None]
-        bronchi = arteries.thicker_than(0.9).moved(np.zeros(3))
-        keep = arteries.radii.mean(1) > 0.9
-        airways.append(bronchi.moved(beside[keep][:, None, :]).grown(0.8, 0.1))
+        airways.append(arteries.moved(beside[:, None]).thicker_than(0.9).grown(0.8, 0.1))
         targets = lung_points(build, rng, side, 2**LEVELS, 3.0)
-        vessels += [arteries, grow_tree(root + [0, -8, -16], targets, levels, 0.36, TWIG_MM)]
+        vessels += [arteries, grow_tree(rng, root + [0, -8, -16], targets, levels, 0.36)]
     return join(vessels), join([*airways, central_airways(build)])
 
 
