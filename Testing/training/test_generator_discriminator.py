@@ -1,0 +1,63 @@
+"""The generator and the discriminator: shapes, start, spectral norm."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from GASNetLib.networks import create_discriminator, create_generator
+
+
+@pytest.mark.parametrize("size", [(16, 32, 32), (17, 30, 35), (40, 16, 21)])
+def test_generator_gives_one_volume_of_the_same_size_within_the_window(size):
+    torch.manual_seed(0)
+    out = create_generator({"channels": 4, "residual_blocks": 1})(torch.randn(2, 1, *size) * 3)
+    assert out.shape == (2, 1, *size)
+    assert out.abs().max() <= 1
+
+
+def test_generator_with_identity_starts_by_changing_nothing_but_learns():
+    torch.manual_seed(0)
+    x = torch.rand(1, 1, 16, 32, 32) * 1.8 - 0.9
+    generator = create_generator({"channels": 4, "identity": True})
+    assert torch.allclose(generator(x), x, atol=1e-5)
+    generator(x).mean().backward()
+    assert generator.head.weight.grad.abs().max() > 0
+
+
+def test_discriminator_gives_one_logit_per_volume():
+    assert create_discriminator({"channels": 4})(torch.zeros(3, 1, 24, 32, 40)).shape == (3,)
+
+
+def test_spectral_norm_of_every_convolution_tends_to_one():
+    torch.manual_seed(0)
+    discriminator = create_discriminator({"channels": 4})
+    for _ in range(30):
+        discriminator.step_spectral_norm()
+    weights = [layer.weight for layer in discriminator.body if isinstance(layer, torch.nn.Conv3d)]
+    assert len(weights) == 5
+    for weight in weights:
+        assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)
+
+
+def test_forward_passes_leave_the_spectral_norm_alone_so_that_micro_batches_agree():
+    torch.manual_seed(0)
+    discriminator = create_discriminator({"channels": 4})
+    x = torch.randn(4, 1, 16, 32, 32)
+    whole = discriminator(x)
+    assert torch.allclose(whole, torch.cat([discriminator(part) for part in x.split(1)]), atol=1e-6)
+
+
+@pytest.mark.parametrize("create", [create_generator, create_discriminator])
+@pytest.mark.parametrize("architecture", [{"channels": 0}, {"depth": 3}])
+def test_impossible_architectures_are_refused(create, architecture):
+    with pytest.raises(ValueError):
+        create(architecture)
+
+
+def test_architecture_builds_the_same_network():
+    for network, create in [
+        (create_generator({"channels": 3, "identity": True}), create_generator),
+        (create_discriminator({"channels": 3, "levels": 2}), create_discriminator),
+    ]:
+        create(network.architecture).load_state_dict(network.state_dict())
