@@ -28,7 +28,7 @@ class Box:
 
 
 def network_grid(box: Box, shape: tuple[int, int, int] = NETWORK_SHAPE) -> Geometry:
-    """Grid of ``shape`` (depth, height, width) that fills the box: z to superior, y to posterior, x to left."""
+    """Grid of ``shape`` (depth, height, width) that fills the box; z superior, y posterior, x left."""
     size = shape[::-1]
     spacing = np.subtract(box.upper, box.lower) / size
     origin = box.lower + spacing / 2

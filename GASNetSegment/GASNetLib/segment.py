@@ -1,0 +1,202 @@
+"""The main job: a chest CT and a model in, the probability of lesion on the CT's own grid out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from .crop import denormalise, from_network, network_grid, normalise, to_network
+from .device import check_memory, choose_device
+from .errors import Cancelled, ModelError
+from .geometry import Geometry
+from .lungs import Lungs, find_lungs, lung_box
+from .model import Model, ModelInfo
+from .volume import WINDOW_HU, Volume, check_chest_ct
+
+Progress = Callable[[str, float], None]
+"""Called with the stage in words and the share of the whole that is done, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What was found in one CT.
+
+    Attributes:
+        volume: the CT.
+        probability: of lesion, float32 (z, y, x) on the CT's grid.
+        lungs: left and right lung on the CT's grid.
+        model: which model found it.
+        threshold: probability above which a voxel is lesion (a view: changing it needs no rerun).
+        device: where the network ran. seconds: by stage. notes: what the person should know.
+    """
+
+    volume: Volume
+    probability: np.ndarray
+    lungs: Lungs
+    model: ModelInfo
+    threshold: float
+    device: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lesions(self) -> np.ndarray:
+        """Lesion mask at the threshold, uint8 (z, y, x) (Xu et al. 2020: M̂ > 0.5)."""
+        return (self.probability > self.threshold).astype(np.uint8)
+
+    def with_threshold(self, threshold: float) -> Segmentation:
+        """The same result seen at another threshold.
+
+        Raises:
+            ValueError: not between 0 and 1.
+        """
+        return replace(self, threshold=checked_threshold(threshold))
+
+
+def segment(
+    volume: Volume,
+    model: Model,
+    *,
+    device: str = "auto",
+    threshold: float | None = None,
+    lungs: Lungs | None = None,
+    lungs_method: str = "classical",
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Segmentation:
+    """Segment the lesions of a chest CT.
+
+    Args:
+        device: ``auto`` takes a GPU that works and falls back to the CPU, also when its memory is too small.
+        threshold: default: the model's.
+        lungs: a lung mask of this CT, if there is one already.
+        progress: told the stage and the share done. cancelled: asked between stages.
+
+    Raises:
+        NotAChestCT: no chest or no lungs in it. ResourceError: memory or device. Cancelled: ``cancelled()``.
+        ValueError: threshold not between 0 and 1, or unknown device.
+    """
+    threshold = checked_threshold(model.info.threshold if threshold is None else threshold)
+    run = _Run(progress, cancelled)
+    device = choose_device(device)
+    check_chest_ct(volume)
+    check_memory(volume.geometry, model.info)
+    with run.stage("lungs", "Finding the lungs", 0.05):
+        lungs = lungs or find_lungs(volume, lungs_method)
+    with run.stage("crop", "Cropping to the lungs", 0.35):
+        grid = _model_grid(lungs, model.info)
+        crop = normalise(to_network(volume, grid))
+    with run.stage("network", "Looking for lesions", 0.45):
+        values, device, notes = _probability(model, crop, device)
+    with run.stage("restore", "Bringing the result back to the CT", 0.75):
+        probability = from_network(values, grid, volume.geometry)
+    run.report("Done", 1.0)
+    return Segmentation(
+        volume,
+        probability,
+        lungs,
+        model.info,
+        threshold,
+        device,
+        run.seconds,
+        volume.notes + lungs.notes + notes,
+    )
+
+
+def restore_healthy(
+    volume: Volume, model: Model, *, device: str = "auto", lungs: Lungs | None = None
+) -> tuple[Volume, np.ndarray]:
+    """What the generator believes the lungs looked like before the disease: M̂·G(I) + (1 − M̂)·I.
+
+    The change the generator makes is brought back to the CT's grid and added there, so that the CT keeps its
+    sharpness where nothing was changed.
+
+    Returns:
+        The restored CT, and the difference restored − CT in HU, float32 (z, y, x).
+
+    Raises:
+        ModelError: the model has no generator. Others as :func:`segment`.
+    """
+    if model.generator is None:
+        raise ModelError(
+            f"The model {model.info.name} has no generator, so it cannot restore the healthy look.",
+            "Choose a model that was trained with one.",
+        )
+    check_chest_ct(volume)
+    device = choose_device(device)
+    lungs = lungs or find_lungs(volume)
+    grid = _model_grid(lungs, model.info)
+    crop = normalise(to_network(volume, grid))
+    mask, device, _ = _probability(model, crop, device)
+    generated = _forward(model.generator, crop, device)
+    change = mask * (denormalise(generated) - denormalise(crop))
+    difference = from_network(change, grid, volume.geometry)
+    low, high = WINDOW_HU
+    # Beyond the network's window nothing is known: bone and metal stay as they are.
+    difference[(volume.hu > high) | (volume.hu < low)] = 0.0
+    return replace(volume, hu=volume.hu + difference, name=f"{volume.name} restored"), difference
+
+
+def checked_threshold(threshold: float) -> float:
+    """The threshold, if it is one.
+
+    Raises:
+        ValueError: not between 0 and 1.
+    """
+    if not 0.0 < threshold < 1.0:
+        raise ValueError(f"a threshold lies between 0 and 1, not at {threshold}")
+    return float(threshold)
+
+
+class _Run:
+    """Progress, cancellation and time of the stages of one run."""
+
+    def __init__(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
+        self.report = progress or (lambda stage, share: None)
+        self.cancelled = cancelled or (lambda: False)
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, key: str, words: str, share: float) -> Iterator[None]:
+        if self.cancelled():
+            raise Cancelled
+        self.report(words, share)
+        start = time.perf_counter()
+        yield
+        self.seconds[key] = round(time.perf_counter() - start, 3)
+        if self.cancelled():
+            raise Cancelled
+
+
+def _model_grid(lungs: Lungs, info: ModelInfo) -> Geometry:
+    box = lung_box(lungs, info.preprocessing["margin_mm"])
+    return network_grid(box, tuple(info.preprocessing["shape"]))
+
+
+def _probability(model: Model, crop: np.ndarray, device: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
+    """M̂ on the network's grid, the device it was computed on, and a note if that is not the wanted one."""
+    try:
+        return _sigmoid(_forward(model.segmenter, crop, device)), device, ()
+    except (torch.OutOfMemoryError, torch.AcceleratorError) as error:
+        if device == "cpu":
+            raise
+        torch.cuda.empty_cache()
+        note = f"The GPU failed ({str(error).splitlines()[0]}): the CPU was used."
+        return _sigmoid(_forward(model.segmenter, crop, "cpu")), "cpu", (note,)
+
+
+def _forward(network: torch.nn.Module, crop: np.ndarray, device: str) -> np.ndarray:
+    """One pass over the whole crop (depth, height, width), float32."""
+    network = network.to(device)
+    x = torch.from_numpy(crop)[None, None].to(device)
+    with torch.inference_mode():
+        return network(x)[0, 0].float().cpu().numpy()
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30)))
