@@ -1,0 +1,12 @@
+"""The run folder: the single truth about one training, readable by any program while it goes on.
+
+::
+
+    config.json     settings, device, parent model, versions          (written once)
+    cohort.csv      the frozen cohort with its split                  (written once)
+    events.jsonl    what happened, one JSON object a line             (:mod:`.events`)
+    checkpoints/    from which the training goes on exactly           (:mod:`.checkpoints`)
+    previews/       pictures                                          model/  deployable packages
+    process.json    who works here                                    lock    held while somebody does
+    stop            present while a stop is asked for                 run.log what the process printed
+"""

@@ -1,0 +1,202 @@
+"""From crops to batches: reading ahead in threads, then cutting and augmenting on the device."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..volume import WINDOW_HU
+from .augmentation import random_placement, resampled, vary_intensities
+from .data_order import DataOrder, Draw, Request, requests_of
+from .settings import Settings
+
+READ_AHEAD = 3
+"""Requests that are read while the device computes."""
+
+
+class Grid(Protocol):
+    """The part of :class:`GASNetLib.geometry.Geometry` that training needs."""
+
+    spacing: tuple[float, float, float]
+
+
+class Crop(Protocol):
+    """A case on the network's grid, as :class:`GASNetLib.crop_file.NetworkCrop`.
+
+    ``hu`` int16 (D, H, W); ``lungs`` uint8, non-zero within; ``lesions`` None or uint8, 0..255 the share of
+    the voxel that is lesion; ``grid.spacing`` mm (x, y, z).
+    """
+
+    hu: np.ndarray
+    lungs: np.ndarray
+    lesions: np.ndarray | None
+    grid: Grid
+
+
+Crops = Mapping[str, Crop]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One volume in memory, before augmentation."""
+
+    hu: Tensor
+    lungs: Tensor
+    lesions: Tensor | None
+    spacing: tuple[float, float, float]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Volumes ready for the networks.
+
+    Attributes:
+        image: (N, 1, D, H, W) float32 in [−1, 1].
+        lungs: same shape, 1 within the lungs, else 0.
+        lesions: same shape, in [0, 1]; zeros where the cases have no mask.
+        seeds: N seeds for what is random about these volumes.
+    """
+
+    image: Tensor
+    lungs: Tensor
+    lesions: Tensor
+    seeds: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def parts(self, size: int) -> list[Batch]:
+        """The batch in micro-batches of ``size``."""
+        starts = range(0, len(self), size)
+        fields = (self.image, self.lungs, self.lesions, self.seeds)
+        return [Batch(*(field[i : i + size] for field in fields)) for i in starts]
+
+
+class Loader:
+    """Reads the samples of a training in the order in which it takes them, some requests ahead.
+
+    Use as context manager: leaving it ends the threads.
+    """
+
+    def __init__(
+        self,
+        crops: Crops,
+        order: DataOrder,
+        settings: Settings,
+        start: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        pin_memory: bool = False,
+    ) -> None:
+        self._crops, self._order, self._settings = crops, order, settings
+        self._part, self._pin = (rank, world), pin_memory
+        every_iteration = (requests_of(settings, i) for i in range(start, settings.iterations))
+        self._upcoming: Iterator[Request] = chain.from_iterable(every_iteration)
+        self._ahead: deque[tuple[Request, list[Future[Sample]]]] = deque()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="crops")
+        self._top_up()
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    def take(self, iteration: int, update: int, roles: Sequence[str]) -> dict[str, list[Sample]]:
+        """The samples of one update.
+
+        Raises:
+            InputError: a crop cannot be read.
+        """
+        samples = {}
+        for role in roles:
+            request, reading = self._ahead.popleft()
+            if request != Request(iteration, update, role):
+                raise ValueError(f"{request} comes next, and not {role} of {iteration}.{update}")
+            samples[role] = [future.result() for future in reading]
+            self._top_up()
+        return samples
+
+    def _top_up(self) -> None:
+        while len(self._ahead) < READ_AHEAD and (request := next(self._upcoming, None)) is not None:
+            draws = self._order.draws(request, self._settings, *self._part)
+            self._ahead.append((request, [self._threads.submit(self._read, draw) for draw in draws]))
+
+    def _read(self, draw: Draw) -> Sample:
+        return read_sample(self._crops, draw, self._pin)
+
+
+def read_sample(crops: Crops, draw: Draw, pin_memory: bool = False) -> Sample:
+    """Copy a crop into memory.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    crop = crops[draw.case]
+
+    def tensor(array: np.ndarray) -> Tensor:
+        copied = torch.from_numpy(np.array(array))
+        return copied.pin_memory() if pin_memory else copied
+
+    lesions = None if crop.lesions is None else tensor(crop.lesions)
+    spacing = tuple(crop.grid.spacing[::-1])
+    return Sample(tensor(crop.hu), tensor(crop.lungs), lesions, spacing, draw.seed)
+
+
+def make_batch(samples: Sequence[Sample], settings: Settings, device: torch.device) -> Batch:
+    """Cut, augment and stack samples on the device."""
+    volumes = [_augmented(sample, settings, device) for sample in samples]
+    image, lungs, lesions = (torch.stack(channel) for channel in zip(*volumes, strict=True))
+    return Batch(image, lungs, lesions, tuple(sample.seed for sample in samples))
+
+
+def whole_volume(crop: Crop, device: torch.device) -> Batch:
+    """A crop as it is, as a batch of one."""
+    hu = torch.from_numpy(np.array(crop.hu))
+    lesions = None if crop.lesions is None else torch.from_numpy(np.array(crop.lesions))
+    channels = _channels(hu, torch.from_numpy(np.array(crop.lungs)), lesions, device)
+    image, lungs, lesion_share = channels[:, None, None]
+    return Batch(image, lungs, lesion_share, (0,))
+
+
+def _channels(hu: Tensor, lungs: Tensor, lesions: Tensor | None, device: torch.device) -> Tensor:
+    """Image in [−1, 1], lungs 0 or 1 and lesions in [0, 1], stacked as float32 (3, D, H, W)."""
+    low, high = WINDOW_HU
+    image = hu.to(device, non_blocking=True).float().clamp(low, high)
+    image = (image - low) * (2 / (high - low)) - 1
+    inside = (lungs.to(device, non_blocking=True) > 0).float()
+    share = torch.zeros_like(image)
+    if lesions is not None:
+        share = lesions.to(device, non_blocking=True).float() / 255
+    return torch.stack([image, inside, share])
+
+
+def _augmented(sample: Sample, settings: Settings, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    random = np.random.default_rng(sample.seed)
+    around = _lesion_voxel(sample.lesions, settings.lesion_centred, random)
+    shape = tuple(sample.hu.shape)
+    placement = random_placement(random, settings.augmentation, shape, settings.patch, sample.spacing, around)
+    channels = _channels(sample.hu, sample.lungs, sample.lesions, device)
+    image, lungs, lesions = resampled(channels, placement, settings.patch)[:, None]
+    image = vary_intensities(image, settings.augmentation, random, sample.seed)
+    return image, (lungs > 0.5).float(), lesions
+
+
+def _lesion_voxel(lesions: Tensor | None, share: float, random: np.random.Generator) -> np.ndarray | None:
+    """A random voxel (z, y, x) that is mostly lesion, in a ``share`` of the cases."""
+    wanted, position = random.random() < share, random.random()
+    if lesions is None or not wanted:
+        return None
+    voxels = np.flatnonzero(lesions.numpy() >= 128)
+    if not len(voxels):
+        return None
+    return np.array(np.unravel_index(voxels[int(position * len(voxels))], lesions.shape))
