@@ -108,7 +108,7 @@ def _grid(shape, spacing, direction, centre) -> Geometry:
 
 def _lattice(geometry: Geometry) -> Geometry:
     """Grid in the patient's frame on which shapes are worked out: no finer than they need, no finer than asked."""
-    step = float(np.clip(1.6 * min(geometry.spacing), 2.5, 6.0))
+    step = float(np.clip(1.6 * np.median(geometry.spacing), 2.5, 6.0))
     size = tuple(int(2 * half / step) + 1 for half in _LATTICE_BOX)
     return Geometry(size, (step,) * 3, tuple(-step * (n - 1) / 2 for n in size))
 
@@ -186,19 +186,17 @@ def _render(build, seed, geometry, world, fields, lesion_fields: LesionFields | 
     edge = float(np.hypot(np.mean(sorted(geometry.spacing)[:2]), KERNELS[kernel][1]))
     for start, slab in _slabs(geometry):
         where = slice(start, start + slab.size[2])
-        # Thick slices average what lies within them.
-        parts = int(np.clip(round(geometry.spacing[2] / 3), 1, 3))
-        offsets = (np.arange(parts) + 0.5) / parts - 0.5
+        # Thick slices average what lies within them; the middle comes last, and the masks are made there.
+        offsets = (-1 / 3, 1 / 3, 0.0) if geometry.spacing[2] > 4 else (0.0,)
         total = 0
         for offset in offsets:
             sampled = {name: _sample(image, slab, start + offset) for name, image in images.items()}
             outline = _sample(lesion_fields.distance, slab, start + offset) if lesion_fields else None
             total = total + _compose(build, sampled, outline, tissue[where], air[where], edge)
-            if abs(offset) < 0.5 / parts:
-                lungs[where] = _lung_labels(sampled)
-                if outline is not None:
-                    lesions[where] = (outline <= 0) & (lungs[where] > 0)
-        hu[where] = np.rint(total / parts)
+        lungs[where] = _lung_labels(sampled)
+        if outline is not None:
+            lesions[where] = (outline <= 0) & (lungs[where] > 0)
+        hu[where] = np.rint(total / len(offsets))
     return hu, lesions, lungs
 
 
