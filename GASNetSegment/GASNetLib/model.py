@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialise
 
+from .atomic import write_atomically
 from .crop import NETWORK_SHAPE
 from .errors import ModelError
 from .version import VERSION
@@ -88,6 +88,9 @@ def save_model(
 
     Returns:
         The info as stored, with its hashes.
+
+    Raises:
+        ResourceError: the disk is full, or the folder cannot be written to.
     """
     path = Path(path)
     tensors = _named_tensors(segmenter, "segmenter.")
@@ -101,12 +104,7 @@ def save_model(
     )
     stored = {key: value for key, value in asdict(info).items() if key != "sha256"}
     content = serialise(tensors, {METADATA_KEY: json.dumps(stored)})
-    aside = path.with_name(path.name + ".part")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    write_atomically(path, content)
     return replace(info, sha256=hashlib.sha256(content).hexdigest())
 
 
@@ -227,7 +225,8 @@ def _built(create, architecture: dict, tensors: dict, prefix: str, device: str, 
             f"The weights in {path.name} do not fit the network it names ({str(error).splitlines()[0]}).",
             "Export the model again.",
         ) from error
-    return network.eval().to(device)
+    # Three times as fast on the CPU as the default memory format (Testing/benchmarks/segmenters.py).
+    return network.eval().to(device, memory_format=torch.channels_last_3d)
 
 
 def _file_sha256(path: Path) -> str:

@@ -193,7 +193,7 @@ def _probability(model: Model, crop: np.ndarray, device: str) -> tuple[np.ndarra
 def _forward(network: torch.nn.Module, crop: np.ndarray, device: str) -> np.ndarray:
     """One pass over the whole crop (depth, height, width), float32."""
     network = network.to(device)
-    x = torch.from_numpy(crop)[None, None].to(device)
+    x = torch.from_numpy(crop)[None, None].to(device, memory_format=torch.channels_last_3d)
     with torch.inference_mode():
         return network(x)[0, 0].float().cpu().numpy()
 

@@ -1,0 +1,47 @@
+"""The command ``gasnet``. Each group of commands is a module with ``add_commands(subparsers)``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ..errors import Cancelled, GASNetError
+from ..version import VERSION
+
+FAILED = 2  # nothing was done; 1 means that some cases failed
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0 done, 1 done but some cases failed, 2 failed, 130 interrupted.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        return parsed.run(parsed)
+    except (KeyboardInterrupt, Cancelled):
+        print("gasnet: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except GASNetError as error:
+        if parsed.traceback:
+            raise
+        print(f"gasnet: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    from . import check, cohort, evaluate, model, segment
+
+    parser = argparse.ArgumentParser(
+        prog="gasnet",
+        description="Find COVID-19 lesions in chest CTs, and train the network that finds them. "
+        "For research; not a medical device.",
+    )
+    parser.add_argument("--version", action="version", version=f"gasnet {VERSION}")
+    parser.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for group in (segment, evaluate, cohort, model, check):
+        group.add_commands(subparsers)
+    return parser

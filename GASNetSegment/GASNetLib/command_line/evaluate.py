@@ -1,0 +1,176 @@
+"""``gasnet evaluate``: a model, or predictions that are there already, against reference masks."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..atomic import write_atomically
+from ..cohort import ROLES, read_cohort
+from ..cohort_tree import find_cases
+from ..device import DEVICES
+from ..errors import GASNetError, InputError
+from ..geometry import Geometry
+from ..metrics import overlap, summary, surface_distances
+from ..model import load_model
+from ..volume import case_name, read_mask, read_volume
+from .segment import OUTPUT_ENDINGS
+from .terminal import number, print_table, progress_bar, threshold
+
+FIGURES = ("dice", "sensitivity", "specificity", "volume_error_ml", "surface_mm", "hausdorff95_mm")
+
+
+Predict = Callable[["Reference"], tuple[np.ndarray, Geometry]]
+"""Gives the predicted mask of a case and the grid it lies on."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A case with its reference mask; None for a healthy case, in which nothing is to be found."""
+
+    name: str
+    ct: Path
+    mask: Path | None
+
+
+def add_commands(subparsers: argparse._SubParsersAction) -> None:
+    """Add ``evaluate`` to the command line."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="compare a model or predictions with reference masks",
+        description="Dice, sensitivity, specificity, volume error and surface distances for each case, and "
+        "mean ± SD over the cases (sample SD; undefined values are left out, n says how many count). "
+        "Cases with the role healthy count as empty references.",
+    )
+    parser.add_argument(
+        "cases",
+        type=Path,
+        metavar="CASES",
+        help="cohort table, or folder with CTs and their masks beside them (NAME_ct.*, NAME_lesion.*)",
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--model", type=Path, metavar="M", help="model package to segment the CTs with")
+    source.add_argument(
+        "--predictions", type=Path, metavar="DIR", help="folder of predictions named as the cases"
+    )
+    parser.add_argument("--threshold", type=threshold, metavar="T", help="default: the model's")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("-o", "--output", type=Path, metavar="CSV", help="write the figures of each case")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print and write the figures; 1 if a case could not be evaluated."""
+    predict = _predictor(arguments)
+    rows, failed = {}, []
+    references = _references(arguments.cases)
+    with progress_bar() as progress:
+        for position, reference in enumerate(references):
+            progress(reference.name, position / len(references))
+            try:
+                rows[reference.name] = _figures(reference, predict)
+            except GASNetError as error:
+                failed.append([reference.name, str(error)])
+    for name, why in failed:
+        print(f"{name}: {why}", file=sys.stderr)
+    if not rows:
+        raise InputError("No case could be evaluated.", "See the reasons above.")
+    _print(rows)
+    if arguments.output:
+        write_atomically(arguments.output, _csv(rows).encode())
+    return 1 if failed else 0
+
+
+def _predictor(arguments: argparse.Namespace) -> Predict:
+    if arguments.predictions:
+        return lambda reference: _stored_prediction(arguments.predictions, reference)
+    from ..segment import segment
+
+    model = load_model(arguments.model)
+
+    def predict(reference: Reference) -> tuple[np.ndarray, Geometry]:
+        volume = read_volume(reference.ct)
+        result = segment(volume, model, device=arguments.device, threshold=arguments.threshold)
+        return result.lesions, volume.geometry
+
+    return predict
+
+
+def _stored_prediction(folder: Path, reference: Reference) -> tuple[np.ndarray, Geometry]:
+    stems = (reference.name, case_name(reference.ct))
+    found = [p for stem in stems for e in OUTPUT_ENDINGS[:-1] if (p := folder / f"{stem}{e}").exists()]
+    if not found:
+        raise InputError(f"There is no prediction of {reference.name} in {folder}.")
+    return read_mask(found[0], read_volume(reference.ct).geometry)
+
+
+def _references(path: Path) -> list[Reference]:
+    if path.is_dir() and not any((path / role).is_dir() for role in ROLES):
+        found = [Reference(case.name, case.ct, case.mask) for case in find_cases(path)[0] if case.mask]
+    else:
+        cases = read_cohort(path).cases
+        found = [Reference(c.name, c.ct, c.mask) for c in cases if c.mask or c.role == "healthy"]
+    if not found:
+        raise InputError(
+            f"{path} holds no CT with a reference mask.",
+            "Name masks like their CTs, with _lesion at the end.",
+        )
+    return found
+
+
+def _figures(reference: Reference, predict: Predict) -> dict[str, float | None]:
+    """Dice is left undefined where nothing is to be found: there the false volume tells all."""
+    prediction, geometry = predict(reference)
+    mask = np.zeros_like(prediction)
+    if reference.mask is not None:
+        mask, _ = read_mask(reference.mask, geometry)
+    counted = overlap(prediction, mask)
+    distances = surface_distances(prediction, mask, geometry)
+    return {
+        "dice": counted.dice if mask.any() else None,
+        "sensitivity": counted.sensitivity,
+        "specificity": counted.specificity,
+        "volume_error_ml": counted.volume_error_ml(geometry),
+        "surface_mm": distances.mean,
+        "hausdorff95_mm": distances.hausdorff95,
+    }
+
+
+def _print(rows: dict[str, dict[str, float | None]]) -> None:
+    columns = [
+        "Case",
+        "Dice",
+        "Sensitivity",
+        "Specificity",
+        "Volume error ml",
+        "Surface mm",
+        "95 % Hausdorff mm",
+    ]
+    digits = (3, 3, 4, 1, 1, 1)
+    table = [
+        [name, *(number(row[key], n) for key, n in zip(FIGURES, digits, strict=True))]
+        for name, row in rows.items()
+    ]
+    means = []
+    for key, n in zip(FIGURES, digits, strict=True):
+        over = summary(row[key] for row in rows.values())
+        means.append(
+            f"{number(over.mean, n)} ± {number(over.sd, n)}" + (f" (n={over.n})" if over.undefined else "")
+        )
+    print_table(f"{len(rows)} cases", columns, [*table, ["mean ± SD", *means]])
+
+
+def _csv(rows: dict[str, dict[str, float | None]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["case", *FIGURES])
+    for name, row in rows.items():
+        writer.writerow([name, *("" if row[key] is None else f"{row[key]:.6g}" for key in FIGURES)])
+    return text.getvalue()
