@@ -1,0 +1,21 @@
+"""The box around a mask: most of a chest CT holds no lung and no lesion, and need not be worked on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+Slices = tuple[slice, slice, slice]
+
+
+def box_around(mask: np.ndarray) -> Slices:
+    """Slices (z, y, x) of the smallest box that holds all of a 3-D mask; the whole array if it is empty."""
+    rows = mask.any(axis=(1, 2))
+    if not rows.any():
+        return tuple(slice(0, size) for size in mask.shape)
+    plane = mask.any(axis=0)
+    return tuple(_range(line) for line in (rows, plane.any(axis=1), plane.any(axis=0)))
+
+
+def _range(line: np.ndarray) -> slice:
+    present = np.flatnonzero(line)
+    return slice(int(present[0]), int(present[-1]) + 1)
