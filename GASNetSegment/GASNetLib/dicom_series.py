@@ -91,7 +91,8 @@ def _read_header(path: Path) -> Slice | None:
     try:
         reader.ReadImageInformation()
     except RuntimeError:
-        return None
+        _refuse_damaged_ct(path)
+        return None  # a report, a directory: DICOM without pixels
 
     def tag(key: str) -> str:
         return reader.GetMetaData(key).strip() if reader.HasMetaDataKey(key) else ""
@@ -114,6 +115,18 @@ def _read_header(path: Path) -> Slice | None:
         position=position if len(position) == 3 else np.array(reader.GetOrigin()[:3]),
         direction=direction,
     )
+
+
+def _refuse_damaged_ct(path: Path) -> None:
+    """A CT image that ITK cannot read is damaged; leaving it out would lose a slice in silence."""
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality", "Rows"])
+    except (pydicom.errors.InvalidDicomError, OSError, ValueError):
+        return
+    if header.get("Modality") == CT_MODALITY and "Rows" in header:
+        raise InputError(f"The DICOM file {path.name} is damaged.", "Copy the series again.")
 
 
 def _numbers(text: str) -> np.ndarray:
@@ -165,9 +178,10 @@ def _checked_stack(slices: list[Slice]) -> tuple[list[Slice], tuple[str, ...], f
         )
     if steps.max() > 1.5 * distance:
         place = int(np.argmax(steps))
-        missing = round(steps[place] / distance) - 1
+        missing = max(1, round(steps[place] / distance) - 1)
+        are = "slice is" if missing == 1 else "slices are"
         raise InputError(
-            f"About {missing} slices are missing after slice {place + 1} of {len(ordered)}.",
+            f"About {missing} {are} missing after slice {place + 1} of {len(ordered)}.",
             "Load the whole series.",
         )
     _refuse_tilt(ordered)

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from .dicom_series import is_dicom_file, read_dicom_folder
 from .errors import InputError, NotAChestCT
+from .file_integrity import refuse_damaged
 from .geometry import Geometry
 
 WINDOW_HU = (-1250.0, 250.0)
@@ -150,15 +151,16 @@ def _read_image(path: Path) -> sitk.Image:
     if not path.exists():
         raise InputError(f"There is no file {path}.", "Check the path.")
     try:
+        refuse_damaged(path)
         return sitk.ReadImage(str(path))
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         raise InputError(
             f"{path.name} cannot be read as an image: {_reason(error)}.",
             "It may be damaged or of an unknown format; NIfTI, NRRD, MetaImage and DICOM are read.",
         ) from error
 
 
-def _reason(error: RuntimeError) -> str:
+def _reason(error: Exception) -> str:
     """The last sentence of ITK's message, without its source positions."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].split("): ")[-1].rstrip(". ") if lines else "unknown reason"

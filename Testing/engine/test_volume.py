@@ -1,0 +1,335 @@
+"""CTs of every storage, orientation and file format become the same HU; what is no CT is refused in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from GASNetLib.errors import InputError, NotAChestCT
+from GASNetLib.geometry import Geometry
+from GASNetLib.phantom import make_phantom, write_phantom
+from GASNetLib.volume import check_chest_ct, read_mask, read_volume, volume_from_array
+
+SHAPE = (24, 48, 48)
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    return make_phantom(seed=3, shape=SHAPE, lesions="moderate")
+
+
+def write(image: sitk.Image, path: Path) -> Path:
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".nrrd", ".mha"])
+def test_reads_the_same_hu_and_geometry_from_each_format(phantom, tmp_path, ending):
+    path = write(phantom.geometry.image(phantom.hu), tmp_path / f"ct{ending}")
+    volume = read_volume(path)
+    assert volume.intensities == "hu"
+    assert volume.name == "ct"
+    np.testing.assert_array_equal(volume.hu, phantom.hu)
+    assert volume.geometry.same_as(phantom.geometry, tolerance_mm=0.01)
+
+
+def test_reads_paths_with_spaces_and_foreign_letters(phantom, tmp_path):
+    folder = tmp_path / "Größe 像 ü"
+    folder.mkdir()
+    path = write(phantom.geometry.image(phantom.hu), folder / "CT Müller ß.nrrd")
+    np.testing.assert_array_equal(read_volume(path).hu, phantom.hu)
+
+
+def test_0_to_255_is_the_papers_window(phantom):
+    stored = np.clip((phantom.hu + 1250.0) / 1500.0 * 255.0, 0, 255).round().astype(np.uint8)
+    volume = volume_from_array(stored, phantom.geometry)
+    assert volume.intensities == "window"
+    expected = np.clip(phantom.hu, -1250, 250)
+    assert np.abs(volume.hu - expected).max() <= 3.0  # half of a grey level
+    assert "0–255" in volume.notes[0]
+
+
+@pytest.mark.parametrize("padding", [None, -2000])
+def test_missing_rescale_is_repaired_and_said(phantom, padding):
+    stored = np.clip(phantom.hu + 1024, 0, 4095).astype(np.int16)
+    expected = stored - 1024
+    if padding is not None:
+        stored[:, :3] = padding
+    volume = volume_from_array(stored, phantom.geometry)
+    assert volume.intensities == "unrescaled"
+    np.testing.assert_array_equal(volume.hu[:, 3:], expected[:, 3:])
+    assert "rescale" in volume.notes[0]
+
+
+def test_padding_outside_the_field_of_view_stays_hu(phantom):
+    padded = phantom.hu.copy()
+    padded[:, :4] = -3024
+    volume = volume_from_array(padded, phantom.geometry)
+    assert volume.intensities == "hu"
+    np.testing.assert_array_equal(volume.hu, padded)
+
+
+def test_fractions_of_hu_are_kept(phantom):
+    volume = volume_from_array(phantom.hu + np.float32(0.25), phantom.geometry)
+    assert volume.hu.dtype == np.float32
+    np.testing.assert_allclose(volume.hu, phantom.hu + 0.25)
+
+
+def test_nan_is_taken_as_air_and_said(phantom):
+    damaged = phantom.hu.astype(np.float32)
+    damaged[0, :5, :5] = np.nan
+    damaged[1, 0, 0] = np.inf
+    volume = volume_from_array(damaged, phantom.geometry)
+    assert (volume.hu[0, :5, :5] == phantom.hu.min()).all()
+    assert volume.notes == ("26 voxels that are not numbers were taken as air.",)
+
+
+def damaged_file(phantom, tmp_path) -> Path:
+    path = write(phantom.geometry.image(phantom.hu), tmp_path / "ct.nii.gz")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def text_file(phantom, tmp_path) -> Path:
+    path = tmp_path / "ct.nrrd"
+    path.write_text("this is no image")
+    return path
+
+
+def missing_file(phantom, tmp_path) -> Path:
+    return tmp_path / "nothing.nrrd"
+
+
+def empty_folder(phantom, tmp_path) -> Path:
+    (tmp_path / "series").mkdir()
+    return tmp_path / "series"
+
+
+def four_dimensional(phantom, tmp_path) -> Path:
+    image = phantom.geometry.image(phantom.hu)
+    return write(sitk.JoinSeries([image, image]), tmp_path / "ct.nrrd")
+
+
+def colour(phantom, tmp_path) -> Path:
+    image = sitk.Cast(phantom.geometry.image(phantom.hu), sitk.sitkUInt8)
+    return write(sitk.Compose(image, image, image), tmp_path / "ct.nrrd")
+
+
+def two_dimensional(phantom, tmp_path) -> Path:
+    return write(phantom.geometry.image(phantom.hu)[:, :, 5], tmp_path / "ct.nrrd")
+
+
+def constant(phantom, tmp_path) -> Path:
+    return write(phantom.geometry.image(np.full(SHAPE, 7, np.int16)), tmp_path / "ct.nrrd")
+
+
+def normalised(phantom, tmp_path) -> Path:
+    scaled = (phantom.hu + 1024.0) / 4000.0
+    return write(phantom.geometry.image(scaled.astype(np.float32)), tmp_path / "ct.nrrd")
+
+
+def mask(phantom, tmp_path) -> Path:
+    return write(phantom.geometry.image(phantom.lungs), tmp_path / "ct.nrrd")
+
+
+def zero_spacing(phantom, tmp_path) -> Path:
+    path = write(phantom.geometry.image(phantom.hu), tmp_path / "ct.mhd")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join("ElementSpacing = 0 1 1" if "Spacing" in line else line for line in lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (missing_file, "There is no file"),
+        (damaged_file, "damaged"),
+        (text_file, "cannot be read"),
+        (empty_folder, "no DICOM images"),
+        (four_dimensional, "4 dimensions"),
+        (colour, "3 values per voxel"),
+        (two_dimensional, "2 dimensions"),
+        (constant, "All voxels have the value 7"),
+        (normalised, "mask or a normalised image"),
+        (mask, "mask or a normalised image"),
+        (zero_spacing, "spacing"),
+    ],
+)
+def test_what_is_no_ct_is_refused_with_the_reason(phantom, tmp_path, make, says):
+    with pytest.raises(InputError, match=says) as refusal:
+        read_volume(make(phantom, tmp_path))
+    assert refusal.value.advice or "spacing" in says
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("spacing", [(0.0, 1.0, 1.0), (-1.0, 1.0, 1.0), (float("nan"), 1.0, 1.0)])
+def test_spacing_that_is_not_positive_is_refused(phantom, spacing):
+    with pytest.raises(InputError, match="not positive"):
+        volume_from_array(phantom.hu, Geometry(phantom.geometry.size, spacing))
+
+
+def test_mostly_nan_is_refused(phantom):
+    with pytest.raises(InputError, match="not numbers"):
+        volume_from_array(np.full(SHAPE, np.nan), phantom.geometry)
+
+
+def chest(phantom, **changes):
+    from dataclasses import replace
+
+    return replace(volume_from_array(phantom.hu, phantom.geometry), **changes)
+
+
+def test_a_chest_is_accepted(phantom):
+    check_chest_ct(chest(phantom))
+
+
+def test_few_slices_are_no_chest(phantom):
+    geometry = Geometry((48, 48, 5), phantom.geometry.spacing)
+    with pytest.raises(NotAChestCT, match="only 5 slices"):
+        check_chest_ct(volume_from_array(phantom.hu[10:15], geometry))
+
+
+def test_wrong_units_are_no_chest(phantom):
+    in_cm = Geometry(phantom.geometry.size, tuple(s / 10 for s in phantom.geometry.spacing))
+    with pytest.raises(NotAChestCT, match="covers only"):
+        check_chest_ct(chest(phantom, geometry=in_cm))
+
+
+def test_soft_tissue_alone_is_no_chest(phantom):
+    with pytest.raises(NotAChestCT, match="no air"):
+        check_chest_ct(chest(phantom, hu=np.full(SHAPE, 40, np.int16)))
+
+
+def test_air_alone_is_no_chest(phantom):
+    air = np.full(SHAPE, -1000, np.int16)
+    with pytest.raises(NotAChestCT, match="no soft tissue"):
+        check_chest_ct(chest(phantom, hu=air))
+
+
+class TestDicom:
+    @pytest.fixture
+    def folder(self, phantom, tmp_path):
+        return write_phantom(phantom, tmp_path / "series")
+
+    def test_a_series_gives_hu_and_geometry(self, phantom, folder):
+        volume = read_volume(folder)
+        np.testing.assert_array_equal(volume.hu, phantom.hu)
+        assert volume.geometry.same_as(phantom.geometry, tolerance_mm=0.05)
+        assert volume.notes == ()
+
+    def test_one_file_stands_for_its_series(self, phantom, folder):
+        volume = read_volume(sorted(folder.iterdir())[7])
+        np.testing.assert_array_equal(volume.hu, phantom.hu)
+
+    def test_the_order_of_the_file_names_does_not_matter(self, phantom, folder):
+        files = sorted(folder.iterdir())
+        shuffled = np.random.default_rng(0).permutation(len(files))
+        for number, path in zip(shuffled, files, strict=True):
+            path.rename(folder / f"x{number:03}")
+        np.testing.assert_array_equal(read_volume(folder).hu, phantom.hu)
+
+    def test_of_several_series_the_longest_is_taken_and_named(self, phantom, folder, tmp_path):
+        other = make_phantom(seed=9, shape=(10, 48, 48))
+        write_phantom(other, folder / "short")
+        volume = read_volume(folder)
+        np.testing.assert_array_equal(volume.hu, phantom.hu)
+        assert "2 CT series found" in volume.notes[0] and "(24)" in volume.notes[0]
+
+    def test_a_gap_is_refused(self, folder):
+        sorted(folder.iterdir())[8].unlink()
+        with pytest.raises(InputError, match="slice is missing after slice 8 of 23"):
+            read_volume(folder)
+
+    def test_two_images_at_one_position_are_refused(self, phantom, folder):
+        edit(sorted(folder.iterdir())[4], copy_to=folder / "again.dcm", SOPInstanceUID="1.2.3.4")
+        with pytest.raises(InputError, match="same position"):
+            read_volume(folder)
+
+    def test_gantry_tilt_is_refused(self, phantom, folder):
+        for path in folder.iterdir():
+            x, y, z = position(path)
+            edit(path, ImagePositionPatient=[x, y + z * 0.3, z])
+        with pytest.raises(InputError, match="tilted by 17°"):
+            read_volume(folder)
+
+    def test_another_modality_is_refused(self, folder):
+        for path in folder.iterdir():
+            edit(path, Modality="MR")
+        with pytest.raises(InputError, match="no CT series, only MR"):
+            read_volume(folder)
+
+    def test_a_damaged_slice_is_refused(self, folder):
+        path = sorted(folder.iterdir())[0]  # at the end of the stack no gap would tell
+        path.write_bytes(path.read_bytes()[:-2000])
+        with pytest.raises(InputError, match="is damaged"):
+            read_volume(folder)
+
+    @pytest.mark.parametrize("syntax", ["JPEGLSLossless", "JPEG2000Lossless", "RLELossless"])
+    def test_compressed_pixels_are_read(self, phantom, folder, syntax):
+        import pydicom
+        from pydicom import uid
+
+        for path in folder.iterdir():
+            dataset = pydicom.dcmread(path)
+            dataset.compress(getattr(uid, syntax))
+            dataset.save_as(path)
+        np.testing.assert_array_equal(read_volume(folder).hu, phantom.hu)
+
+    def test_missing_rescale_is_repaired(self, phantom, folder):
+        import pydicom
+
+        for path in folder.iterdir():
+            dataset = pydicom.dcmread(path)
+            stored = dataset.pixel_array * dataset.RescaleSlope + dataset.RescaleIntercept + 1024
+            dataset.PixelData = stored.clip(0).astype(np.int16).tobytes()
+            dataset.PixelRepresentation = 1
+            del dataset.RescaleSlope, dataset.RescaleIntercept
+            dataset.save_as(path)
+        volume = read_volume(folder)
+        assert volume.intensities == "unrescaled"
+        np.testing.assert_array_equal(volume.hu, phantom.hu.clip(-1024))
+
+
+def edit(path: Path, copy_to: Path | None = None, **tags) -> None:
+    import pydicom
+
+    dataset = pydicom.dcmread(path)
+    for name, value in tags.items():
+        setattr(dataset, name, value)
+    dataset.save_as(copy_to or path)
+
+
+def position(path: Path) -> list[float]:
+    import pydicom
+
+    return [float(v) for v in pydicom.dcmread(path, stop_before_pixels=True).ImagePositionPatient]
+
+
+class TestMasks:
+    def test_any_label_counts(self, phantom, tmp_path):
+        path = write(phantom.geometry.image(phantom.lungs), tmp_path / "m.nii.gz")
+        array, geometry = read_mask(path, phantom.geometry)
+        np.testing.assert_array_equal(array, phantom.lungs > 0)
+        assert geometry == phantom.geometry
+
+    def test_a_cropped_mask_is_padded_to_the_ct(self, phantom, tmp_path):
+        part = phantom.geometry.image(phantom.lungs)[2:40, 3:45, 1:22]
+        expected = np.zeros_like(phantom.lungs)
+        expected[1:22, 3:45, 2:40] = phantom.lungs[1:22, 3:45, 2:40] > 0
+        array, _ = read_mask(write(part, tmp_path / "m.nrrd"), phantom.geometry)
+        np.testing.assert_array_equal(array, expected)
+
+    def test_another_grid_is_refused(self, phantom, tmp_path):
+        image = phantom.geometry.image(phantom.lungs)
+        image.SetOrigin([v + 0.4 * s for v, s in zip(image.GetOrigin(), image.GetSpacing(), strict=True)])
+        with pytest.raises(InputError, match="another geometry"):
+            read_mask(write(image, tmp_path / "m.nrrd"), phantom.geometry)
+
+    def test_a_mask_beyond_the_ct_is_refused(self, phantom, tmp_path):
+        image = phantom.geometry.image(np.ones(SHAPE, np.uint8))
+        image.SetOrigin(image.TransformIndexToPhysicalPoint([4, 0, 0]))
+        with pytest.raises(InputError, match="beyond the CT"):
+            read_mask(write(image, tmp_path / "m.nrrd"), phantom.geometry)
