@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import ResourceError
@@ -35,7 +36,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             "Free disk space, or choose a folder that you may write to.",
         ) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none if all went well
+            aside.unlink()
 
 
 def _flush_folder(folder: Path) -> None:

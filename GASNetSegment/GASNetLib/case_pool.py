@@ -62,21 +62,26 @@ def run_cases(
     """
     jobs = default_jobs() if jobs is None else jobs
     outcomes: list[Outcome | None] = [None] * len(cases)
-    source = _here(work, cases) if jobs == 0 else _in_processes(work, cases, min(jobs, len(cases)), cancelled)
-    with closing(source):
-        for done, (index, outcome) in enumerate(source, start=1):
+    cancelled = cancelled or (lambda: False)
+    many = (
+        _in_processes(work, cases, min(jobs, len(cases)), cancelled)
+        if jobs
+        else _here(work, cases, cancelled)
+    )
+    with closing(many):
+        for done, (index, outcome) in enumerate(many, start=1):
             if isinstance(outcome.error, ResourceError):
                 raise outcome.error
             outcomes[index] = outcome
             if progress is not None:
                 progress(f"{stage} {done} of {len(cases)}", done / len(cases))
-            if cancelled is not None and cancelled():
-                raise Cancelled
     return outcomes
 
 
-def _here(work, cases):
+def _here(work, cases, cancelled):
     for index, case in enumerate(cases):
+        if cancelled():
+            raise Cancelled
         yield index, _attempt(work, case)
 
 
@@ -102,7 +107,7 @@ def _in_processes(work, cases, jobs, cancelled):
             worker.give(*waiting.pop())
             busy[worker.connection] = worker
         while busy:
-            if cancelled is not None and cancelled():
+            if cancelled():
                 raise Cancelled
             for connection in wait(list(busy), SECONDS_BETWEEN_LOOKS):
                 worker = busy[connection]
@@ -146,7 +151,7 @@ class _Worker:
             self.alive = False
 
     def outcome(self) -> Outcome | None:
-        """What the connection has to say: the outcome of the case in hand, or None, the first sign of life."""
+        """What it has to say: the outcome of the case in hand, or None, its first sign of life."""
         try:
             outcome = self.connection.recv()
             self._started = True

@@ -1,4 +1,4 @@
-"""What is in the files of an image, as a digest, and a memory of it: unchanged files are not read again."""
+"""What an image contains, as a digest, and a memory of it: unchanged files are not read again."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import re
 import time
 from pathlib import Path
 
+import numpy as np
+import SimpleITK as sitk
+
 from .atomic import write_atomically
 from .dicom_series import is_dicom_file
+from .volume import Volume
 
 DETACHED_HEADERS = (".mhd", ".nhdr")
 _DATA_FILE = re.compile(
@@ -40,6 +44,18 @@ def content_digest(path: Path) -> str:
     """
     digests = sorted(_file_digest(file) for file in files_of(path))
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def voxel_digest(volume: Volume) -> str:
+    """SHA-256 that is the same for one CT in any format: HU as whole numbers along the patient's axes.
+
+    Left out are spacing and position, which exports change, and how what lies outside the scan is stored.
+    """
+    values = np.clip(np.rint(volume.hu), -1024, 3071).astype(np.int16)
+    oriented = sitk.DICOMOrient(volume.geometry.image(values), "LPS")
+    return hashlib.sha256(
+        f"{oriented.GetSize()}".encode() + sitk.GetArrayFromImage(oriented).tobytes()
+    ).hexdigest()
 
 
 class KnownContent:

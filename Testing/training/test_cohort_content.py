@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from GASNetLib.content import KnownContent, content_digest, files_of
+from GASNetLib.content import KnownContent, content_digest, files_of, voxel_digest
+from GASNetLib.phantom import make_phantom, write_phantom
+from GASNetLib.volume import read_volume, volume_from_array
 
 LONG_AGO = time.time() - 3600
 
@@ -93,3 +95,34 @@ def test_a_damaged_memory_is_no_memory(tmp_path):
     assert known.recall(path) is None
     assert known.digest(path) == digest
     assert known.recall(path) == digest
+
+
+@pytest.mark.parametrize(
+    "copy", ["copy.nii.gz", "copy.mha", "series", "flipped.nrrd", "float.nrrd", "padded.nrrd"]
+)
+def test_a_ct_is_the_same_in_any_format(tmp_path, copy):
+    phantom = make_phantom(seed=3, shape=(16, 40, 40))
+    image = phantom.geometry.image(phantom.hu)
+    if copy == "flipped.nrrd":
+        sitk.WriteImage(
+            sitk.PermuteAxes(sitk.Flip(image, [True, False, True]), [1, 2, 0]), str(tmp_path / copy)
+        )
+    elif copy == "float.nrrd":
+        sitk.WriteImage(sitk.Cast(image, sitk.sitkFloat32) + 0.25, str(tmp_path / copy))
+    elif copy == "padded.nrrd":
+        write_phantom(phantom, tmp_path / "padded.nrrd", padding=True)
+        values = phantom.hu.copy()
+        values[sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "padded.nrrd"))) < -1024] = -1024
+        image = phantom.geometry.image(values)
+    else:
+        write_phantom(phantom, tmp_path / copy)
+    original = volume_from_array(sitk.GetArrayFromImage(image), phantom.geometry)
+    assert voxel_digest(read_volume(tmp_path / copy)) == voxel_digest(original)
+
+
+def test_one_voxel_makes_another_ct():
+    phantom = make_phantom(seed=3, shape=(16, 40, 40))
+    changed = phantom.hu.copy()
+    changed[8, 20, 20] += 1
+    digests = {voxel_digest(volume_from_array(hu, phantom.geometry)) for hu in (phantom.hu, changed)}
+    assert len(digests) == 2
