@@ -1,14 +1,15 @@
 """Shapes of a chest as signed distances in mm (negative inside), in a patient frame.
 
 The patient frame is LPS (x to the left, y to the back, z to the head) with its origin between the lungs. All
-functions take coordinates that broadcast against each other, so they serve a lattice as well as single points.
-Distances are approximate: exact at the surface, and within some percent of mm near it, which is what edges need.
+functions take coordinates that broadcast against each other: a lattice as well as single points.
+Distances are exact at the surface and within some percent near it, which is what edges need.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,7 +35,7 @@ _BODY_KNOTS = {
 
 @dataclass(frozen=True)
 class Build:
-    """What differs between patients, drawn from the seed. Lengths in mm, angles in radians, densities in HU."""
+    """What differs between patients, drawn from the seed. Lengths in mm, angles in radians, density in HU."""
 
     scale: tuple[float, float, float]
     fat: float
@@ -61,14 +62,14 @@ class Build:
         return cls(
             scale=(uniform(0.9, 1.08), uniform(0.9, 1.1), uniform(0.86, 1.1)),
             fat=float(6 + 22 * rng.beta(1.6, 2.5)),
-            breast=float(uniform(22, 42) if rng.random() < 0.5 else 0),
+            breast=float(uniform(22, 36) if rng.random() < 0.5 else 0),
             heart=uniform(0.88, 1.15),
             heart_shift=uniform(-6, 8),
-            dome=(uniform(-72, -48), uniform(-82, -58)),
+            dome=(uniform(-80, -56), uniform(-88, -66)),
             scoliosis=uniform(-7, 7),
             kyphosis=uniform(-6, 6),
             rib_pitch=uniform(25, 29),
-            rib_slope=uniform(0.35, 0.55),
+            rib_slope=uniform(0.6, 0.8),
             blood=float(uniform(150, 320) if rng.random() < 0.3 else uniform(36, 48)),
             parenchyma=uniform(-905, -855),
             gravity=uniform(0.2, 0.6),
@@ -111,7 +112,7 @@ def ellipsoid(x, y, z, centre, semi) -> np.ndarray:
 def tube(x, y, z, points, radius: float) -> np.ndarray:
     """Distance to a tube of one radius along a polyline."""
     nearest = np.float32(np.inf)
-    for start, stop in zip(points[:-1], points[1:], strict=True):
+    for start, stop in pairwise(points):
         dx, dy, dz = (axis - np.float32(v) for axis, v in zip((x, y, z), start, strict=True))
         ax, ay, az = (np.float32(b - a) for a, b in zip(start, stop, strict=True))
         square = ax * ax + ay * ay + az * az
@@ -143,7 +144,8 @@ def _section(x, y, half_width, front, back, exponent):
     """Distance to a superellipse in the axial plane, measured along the ray from its centre."""
     dy = y - (front + back) / 2
     half_depth = (back - front) / 2
-    r = ((np.abs(x) / half_width) ** exponent + (np.abs(dy) / half_depth) ** exponent) ** (1 / exponent) + 1e-3
+    r = (np.abs(x) / half_width) ** exponent + (np.abs(dy) / half_depth) ** exponent
+    r = r ** (1 / exponent) + 1e-3
     return np.sqrt(x * x + dy * dy) * (1 - 1 / r)
 
 
@@ -173,14 +175,14 @@ class Chest:
             _profile(z, _BODY["half width"]) + fat,
             _profile(z, _BODY["front"]) - fat,
             _profile(z, _BODY["back"]) + 0.7 * fat,
-            2.5,
+            2.25,
         )
         size = self.build.breast
         if size:
             for side in (-1, 1):
-                centre = (side * 78, -112 - fat, -25)
+                centre = (side * 84, -104 - fat, -30)
                 distance = smooth_union(
-                    distance, ellipsoid(self.x, self.y, z, centre, (1.5 * size, size, 1.4 * size)), 20
+                    distance, ellipsoid(self.x, self.y, z, centre, (1.9 * size, 0.85 * size, 1.7 * size)), 30
                 )
         return distance * self.unit
 
@@ -194,7 +196,7 @@ class Chest:
             _profile(z, _CAVITY["half width"]),
             _profile(z, _CAVITY["front"]),
             _profile(z, _CAVITY["back"]),
-            2.3,
+            2.15,
         )
 
     @cached_property
@@ -211,8 +213,8 @@ class Chest:
         """Height above a diaphragm dome (negative above it, where the lung is)."""
         top = self.build.dome[0 if side < 0 else 1]
         u, v = (self.x - side * 66) / 96, (self.y + 4) / 108
-        surface = top - 62 * (u * u + v * v) - 0.14 * self.y
-        slope = np.sqrt(1 + (124 / 96 * u) ** 2 + (124 / 108 * v + 0.14) ** 2)
+        surface = top - 62 * (u * u + v * v) - 0.24 * self.y
+        slope = np.sqrt(1 + (124 / 96 * u) ** 2 + (124 / 108 * v + 0.24) ** 2)
         return self.unit * (surface - self.z) / slope
 
     @cached_property
@@ -244,7 +246,7 @@ class Chest:
     def mediastinal_side(self, side: int) -> np.ndarray:
         """Distance into one hemithorax from everything in the middle (negative in the hemithorax)."""
         x, y, z = self.x, self.y, self.z
-        # Half width of the mediastinum: thin where the lungs meet in front, wide at the vessels above the arch.
+        # Half width of the mediastinum: thin where the lungs meet in front, wide above the aortic arch.
         upper = np.clip((z - 40) / 60, 0, 1)
         front = np.clip((-35 - y) / 30, 0, 1)
         half = (20 + 9 * upper) * (1 - front) + (5 + 14 * upper + 12 * np.clip((-10 - z) / 50, 0, 1)) * front
@@ -271,7 +273,7 @@ class Chest:
 
         The caller makes ribs of it after sampling it finely.
         """
-        return (self.z + self.build.rib_slope * (70 - self.y)) * self.unit
+        return (self.z + self.build.rib_slope * (70 - self.y) + 0.25 * np.abs(self.x)) * self.unit
 
     def rib_limit(self) -> np.ndarray:
         """Where there are ribs (negative): above the costal margin and below the first rib."""
@@ -289,15 +291,17 @@ class Chest:
         return self.unit * (self.z - 12 - tilt * (self.y - 18) * 1.1 - 0.15 * side * self.x + bend) / 1.35
 
     def horizontal_fissure(self) -> np.ndarray:
-        """Distance from the right lung's horizontal fissure (its surface goes on behind the oblique one)."""
+        """Distance from the right lung's horizontal fissure (which goes on behind the oblique one here)."""
         bend = 5 * np.sin(self.x / 23) + 4 * np.sin(self.y / 19)
         return self.unit * (self.z + 12 + 0.12 * self.y + bend)
 
-    def soft_tissue(self, tissue: np.ndarray, body: np.ndarray, edge_mm: float) -> np.ndarray:
+    def soft_tissue(
+        self, tissue: np.ndarray, cloud: np.ndarray, body: np.ndarray, edge_mm: float
+    ) -> np.ndarray:
         """Density in HU of all that is neither lung, bone, airway nor outside.
 
         Args:
-            tissue: smooth random field that breaks up muscles and fat.
+            tissue, cloud: smooth random fields, fine and coarse, that break up muscles and fat.
             body: distance from the (flattened) skin.
             edge_mm: width of the transitions.
         """
@@ -309,10 +313,11 @@ class Chest:
         fat_depth = build.fat * (0.55 + 0.2 * np.cos(self.x / 45)) + 3 * tissue + 3
         wall = np.float32(FAT) + 8 * tissue
         wall = paint(wall, MUSCLE + 5 * tissue, body + fat_depth)
-        # Fat between the muscle layers.
+        # Fat between the muscles and their layers.
+        wall = paint(wall, FAT + 6 * tissue, np.maximum(5 * (0.45 - cloud), 13 - cavity))
         wall = paint(wall, FAT, np.abs(cavity - 17 - 3 * tissue) - 1.2 - 1.5 * tissue)
         if build.breast:
-            wall = paint(wall, 5.0, 6 + np.maximum(-tissue * 12, body + 10) + 0 * cavity)
+            wall = paint(wall, 5.0, 6 + np.maximum(-tissue * 12, body + 10))
         hu = paint(wall, MUSCLE, np.minimum(self.spine_bed - 6, cavity - 10))
         hu = paint(hu, FAT + 10 * tissue, cavity)
         for value, distance in self._organs(tissue):
@@ -332,9 +337,8 @@ class Chest:
         yield LIVER + 2 * tissue, liver
         yield STOMACH + 8 * tissue, self._stomach()
         yield -950.0, self._stomach_gas()
-        yield SPLEEN, smooth_intersection(
-            ellipsoid(self.x, self.y, self.z, (88, 42, build.dome[1] - 44), (40, 46, 40)), np.maximum(below, cavity), 4
-        )
+        spleen = ellipsoid(self.x, self.y, self.z, (88, 42, build.dome[1] - 44), (40, 46, 40))
+        yield SPLEEN, smooth_intersection(spleen, np.maximum(below, cavity), 4)
         yield MYOCARDIUM, heart
         yield blood, heart + 11 + 3 * tissue
         yield MYOCARDIUM, np.maximum(heart, np.abs(self.x - 24 - 0.5 * (self.y + 32)) - 4)
@@ -360,9 +364,10 @@ class Chest:
         body = smooth_intersection(body, along - 9.6, 2)
         arch = np.abs(ellipsoid(x, y, flat, (0, 24, 0), (14, 12, 1))) - 2.6
         arch = np.maximum(np.maximum(arch, along - 8.5), 14 - y)
-        process = np.maximum(np.abs(x) - 3.0, np.abs(y - 50 + 0.4 * 0) - 15)
+        process = np.maximum(np.abs(x) - 3.0, np.abs(y - 50) - 15)
         process = np.maximum(process, along - 8.5)
-        lateral = np.maximum(np.abs(y - 27 + np.abs(x) * -0.25) - 4, np.maximum(np.abs(x) - 33, 11 - np.abs(x)))
+        side = np.abs(x)
+        lateral = np.maximum(np.abs(y - 27 - 0.25 * side) - 4, np.maximum(side - 33, 11 - side))
         lateral = np.maximum(lateral, along - 6)
         return self.unit * np.minimum(np.minimum(body, arch), np.minimum(process, lateral))
 
@@ -370,7 +375,7 @@ class Chest:
         z = self.z
         front = _profile(z, _CAVITY["front"]) - 9
         half = 15 + 9 * np.clip((z - 50) / 30, 0, 1)
-        plate = np.maximum(np.abs(self.x) - half, np.abs(self.y - front) - 5.2)
+        plate = 5.5 * (np.hypot(self.x / half, (self.y - front) / 5.5) - 1)
         return self.unit * smooth_intersection(plate, np.maximum(-62 - z, z - 92), 3)
 
     def _shoulder(self):

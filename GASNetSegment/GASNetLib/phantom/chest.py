@@ -15,7 +15,7 @@ from .texture import KERNELS, NOISE, TISSUE, ct_noise, random_stream, smooth_fie
 from .trees import coverage, lung_trees
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-FIELD_OF_VIEW = (400.0, 400.0, 310.0)  # mm along LPS, when no spacing is given
+FIELD_OF_VIEW = (400.0, 400.0, 340.0)  # mm along LPS, when no spacing is given
 _LATTICE_BOX = (240.0, 190.0, 230.0)  # mm from the middle of the chest
 _SLAB_VOXELS = 2_000_000
 
@@ -53,16 +53,16 @@ def make_phantom(
 ) -> Phantom:
     """Synthetic chest CT. The same arguments always give the same voxels.
 
-    The seed makes the patient; lesions and noise come on top, so that the same seed with and without lesions is
-    the same patient ill and well.
+    The seed makes the patient; lesions and noise come on top, so that the same seed with and without lesions
+    is the same patient ill and well.
 
     Args:
         seed: the patient.
         shape: (z, y, x) voxels.
         spacing: (x, y, z) mm along the index axes; None spreads the whole chest over the grid.
-        lesions: "none", "mild" (1.5–4 % of the lungs), "moderate" (12–22 %), "severe" (42–57 %), a fraction of the
-            lungs in view (0 to 0.9), or a mask [z, y, x] whose shape they take within the lungs (stretched over
-            the grid if it has another shape).
+        lesions: "none", "mild" (1.5–4 % of the lungs), "moderate" (12–22 %), "severe" (42–57 %), a fraction
+            of the lungs in view (0 to 0.9), or a mask [z, y, x] whose shape they take within the lungs
+            (stretched over the grid if it has another shape).
         direction: 3×3 direction cosines, row-major, LPS.
         centre: LPS position in mm of the grid's centre; (0, 0, 0) is the middle of the chest.
         kernel: "soft" or "sharp" reconstruction.
@@ -107,7 +107,7 @@ def _grid(shape, spacing, direction, centre) -> Geometry:
 
 
 def _lattice(geometry: Geometry) -> Geometry:
-    """Grid in the patient's frame on which shapes are worked out: no finer than they need, no finer than asked."""
+    """Grid in the patient's frame on which shapes are worked out: no finer than they need."""
     step = float(np.clip(1.6 * np.median(geometry.spacing), 2.5, 6.0))
     size = tuple(int(2 * half / step) + 1 for half in _LATTICE_BOX)
     return Geometry(size, (step,) * 3, tuple(-step * (n - 1) / 2 for n in size))
@@ -144,7 +144,7 @@ def _fields(seed: int, build: Build, chest: Chest, lattice: Geometry) -> dict[st
     return {
         "body": body,
         "table": table - build.table_gap,
-        "soft": chest.soft_tissue(tissue, body, edge_mm=lattice.spacing[0]),
+        "soft": chest.soft_tissue(tissue, cloud, body, edge_mm=lattice.spacing[0]),
         "cavity": chest.cavity,
         "ribs": chest.rib_height(),
         "rib_limit": chest.rib_limit(),
@@ -153,7 +153,8 @@ def _fields(seed: int, build: Build, chest: Chest, lattice: Geometry) -> dict[st
         **lungs,
         "fissure": np.where(x < 0, chest.fissure(-1), chest.fissure(1)),
         "horizontal": np.where(x < 0, chest.horizontal_fissure(), NOWHERE),
-        "parenchyma": build.parenchyma + build.gravity * y + 12 * cloud + 14 * grain,
+        "parenchyma": build.parenchyma + build.gravity * y + 12 * cloud + 16 * grain,
+        "marrow": 165 + 25 * tissue + 45 * grain,
     }
 
 
@@ -219,14 +220,14 @@ def _cover(distance, edge):
 def _compose(build: Build, f: dict[str, np.ndarray], outline, tissue, air, edge) -> np.ndarray:
     """HU of a slab from its fields, from the outside inwards."""
     hu = np.full(tissue.shape, np.float32(AIR))
-    shell = _cover(np.abs(f["table"]) - 1.2, edge) + 0.25 * _cover(np.abs(f["table"] - 12) - 11, edge) * 0.3
-    hu += 900 * shell
+    # A shell of carbon fibre around foam.
+    hu += 900 * _cover(np.abs(f["table"]) - 1.2, edge) + 70 * _cover(np.abs(f["table"] - 12) - 11, edge)
     hu += (f["soft"] - hu) * _cover(f["body"], edge)
     hu = _add_bones(build, f, hu, edge)
     lung = np.minimum(f["right"], f["left"])
     inside = f["parenchyma"]
     fissures = np.minimum(np.abs(f["fissure"]), np.where(f["fissure"] > 0, np.abs(f["horizontal"]), NOWHERE))
-    inside = inside + 130 * np.clip(1 - fissures / 1.2, 0, 1)
+    inside = inside + 95 * np.clip(1 - fissures / 1.3, 0, 1)
     if outline is not None:
         inside += (np.maximum(f["glass"], inside) - inside) * _cover(outline, np.hypot(edge, 3.0))
     hu += (inside - hu) * _cover(lung, edge)
@@ -244,7 +245,8 @@ def _add_bones(build, f, hu, edge):
     cartilage = np.maximum(ribs, f["cartilage"])
     bones = np.minimum(np.maximum(ribs, -f["cartilage"]), f["bones"])
     hu += (105 - hu) * _cover(cartilage, edge)
-    density = 230 + 520 * np.clip(1 + (bones + 0.4) * (1 / 1.4), 0, 1)
+    cortex = np.clip(1 + (bones + 0.4) * (1 / 1.4), 0, 1)
+    density = f["marrow"] + (680 - f["marrow"]) * cortex
     return hu + (density - hu) * _cover(bones, edge)
 
 
@@ -257,7 +259,8 @@ def _add_noise(hu: np.ndarray, geometry: Geometry, seed: int, kernel: str, noise
     rows, columns = (s * (np.arange(n) - (n - 1) / 2) for s, n in zip(spacing, slices.shape[1:], strict=True))
     # Most X-rays are lost in the middle of the body.
     falloff = 0.45 + 0.6 * np.exp(-(rows[:, None] ** 2 / 150**2 + columns[None] ** 2 / 190**2))
-    strength = noise_hu * float(np.clip(np.prod(geometry.spacing) ** -0.25, 0.35, 1.3)) * falloff.astype(np.float32)
+    averaging = float(np.clip(np.prod(geometry.spacing) ** -0.25, 0.35, 1.3))
+    strength = (noise_hu * averaging * falloff).astype(np.float32)
     last = ct_noise(rng, slices.shape[1:], spacing, kernel)
     for plane in slices:
         new = ct_noise(rng, slices.shape[1:], spacing, kernel)

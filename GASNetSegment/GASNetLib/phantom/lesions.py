@@ -38,7 +38,8 @@ def severity_fraction(lesions: str | float, seed: int) -> float:
     """
     if isinstance(lesions, str):
         if lesions not in SEVERITIES:
-            raise ValueError(f"lesions must be one of {', '.join(SEVERITIES)}, a fraction or a mask, not {lesions!r}")
+            names = ", ".join(SEVERITIES)
+            raise ValueError(f"lesions must be one of {names}, a fraction or a mask, not {lesions!r}")
         return float(random_stream(seed, LESIONS).uniform(*SEVERITIES[lesions]))
     if not 0 <= lesions <= 0.9:
         raise ValueError(f"the lesion fraction must lie between 0 and 0.9, not {lesions}")
@@ -68,14 +69,16 @@ def random_lesions(
         focus = np.sqrt((x - cx) ** 2 + (y - cy) ** 2 + ((z - cz) / flat) ** 2) - size
         np.minimum(distance, focus, out=distance)
     ragged = float(np.clip(np.median(sizes[:, 1]) * 0.3, 2, 8))
-    distance += ragged * large + 0.4 * ragged * small
+    distance += ragged * (large + 0.5 * small + 0.3 * smooth_field(rng, lattice, 6))
     # The level that leaves just the wanted fraction of the lungs inside.
     distance -= np.quantile(distance[lungs], fraction)
     return LesionFields(world.image(distance), _density(rng, lattice, distance, large, small))
 
 
-def mask_lesions(mask: np.ndarray, geometry: Geometry, seed: int, lattice: Geometry, world: Geometry) -> LesionFields:
-    """Lesions with the outline of a mask [z, y, x], which covers the same field of view as the phantom's grid.
+def mask_lesions(
+    mask: np.ndarray, geometry: Geometry, seed: int, lattice: Geometry, world: Geometry
+) -> LesionFields | None:
+    """Lesions with the outline of a mask [z, y, x], which covers the field of view of the phantom's grid.
 
     A mask of another shape is stretched over the grid, so that a real lesion mask without its CT can be used.
 
@@ -83,11 +86,28 @@ def mask_lesions(mask: np.ndarray, geometry: Geometry, seed: int, lattice: Geome
         geometry: the phantom's grid.
         lattice, world: the lattice in the patient's frame and in the world's.
     """
+    if not np.any(mask):
+        return None
     rng = random_stream(seed, LESIONS)
-    image = over_same_view(mask, geometry).image((np.asarray(mask) > 0).astype(np.uint8))
-    distance = sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True)
+    grid = over_same_view(mask, geometry)
+    # A distance map is zero in the outermost voxels of its object; the outline runs between those of the
+    # mask and those of its surroundings.
+    inside, outside = (
+        sitk.SignedMaurerDistanceMap(
+            grid.image(part.astype(np.uint8)), squaredDistance=False, useImageSpacing=True
+        )
+        for part in (mask > 0, mask <= 0)
+    )
+    distance = (inside - outside) / 2
     coarse = sitk.Resample(
-        distance, world.size, sitk.Transform(), sitk.sitkLinear, world.origin, world.spacing, world.direction, NOWHERE
+        distance,
+        world.size,
+        sitk.Transform(),
+        sitk.sitkLinear,
+        world.origin,
+        world.spacing,
+        world.direction,
+        NOWHERE,
     )
     large, small = smooth_field(rng, lattice, 34), smooth_field(rng, lattice, 11)
     return LesionFields(distance, _density(rng, lattice, sitk.GetArrayFromImage(coarse), large, small))
@@ -105,9 +125,9 @@ def over_same_view(array: np.ndarray, geometry: Geometry) -> Geometry:
 def _foci(build, rng, count, fraction):
     """Centres (n, 3) in patient mm and (flatness, radius mm) (n, 2) of foci."""
     sides = rng.random(count * 12) < 0.55
-    candidates = np.concatenate(
-        [lung_points(build, rng, side, int(n) + 1, 0.0) for side, n in ((-1, sides.sum()), (1, (~sides).sum()))]
-    )
+    right = int(sides.sum())
+    numbers = ((-1, right + 1), (1, len(sides) - right + 1))
+    candidates = np.concatenate([lung_points(build, rng, side, n, 0.0) for side, n in numbers])
     chest = Chest(build, *candidates.T.astype(np.float32))
     depth = -np.minimum(chest.lung(-1), chest.lung(1))
     weight = np.exp(-depth / 9) * np.exp(candidates[:, 1] / 60) * np.exp(-candidates[:, 2] / 70)
@@ -118,11 +138,12 @@ def _foci(build, rng, count, fraction):
 
 
 def _density(rng, lattice, distance, large, small):
-    """Ground glass, denser towards the middle; consolidated where the smooth field is high."""
-    glass = rng.uniform(-660, -500) + 70 * small + 3.0 * np.clip(-distance, 0, 25)
-    tendency = rng.uniform(-0.6, 0.9)
-    core = np.clip((smooth_field(rng, lattice, 20) + tendency - 0.6 + np.clip(-distance / 30, 0, 0.6)) * 1.6, 0, 1)
-    core = core * np.clip(-distance / 4, 0, 1)
+    """Ground glass, mottled and denser towards the middle; consolidated where a smooth field is high."""
+    mottle = 60 * small + 55 * smooth_field(rng, lattice, 5.5)
+    glass = rng.uniform(-660, -520) + mottle + 3.5 * np.clip(-distance, 0, 25)
+    tendency = rng.uniform(-1.9, -0.3)
+    core = smooth_field(rng, lattice, 20) + 0.5 * small + tendency + np.clip(-distance / 30, 0, 0.6)
+    core = np.clip(1.6 * core, 0, 1) * np.clip(-distance / 4, 0, 1)
     return (glass + (25 + 8 * large - glass) * core).astype(np.float32)
 
 

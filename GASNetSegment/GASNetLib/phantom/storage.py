@@ -18,15 +18,21 @@ _SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 
 
 def write_phantom(
-    phantom: Phantom, path: str | Path, storage: str = "hu", *, padding: bool = False, compressed: bool = False
+    phantom: Phantom,
+    path: str | Path,
+    storage: str = "hu",
+    *,
+    padding: bool = False,
+    compressed: bool = False,
 ) -> Path:
     """Write the CT of a phantom.
 
     Args:
         phantom: what to write.
-        path: a file ending in .nii.gz, .nii, .nrrd, .mha or .mhd; any other name is the folder of a DICOM series.
-        storage: "hu" (int16), "0-255" (uint8 of the window −1250 … 250 HU) or "unrescaled" (uint16, HU + 1024, as
-            scanners store it, with the rescale lost).
+        path: a file ending in .nii.gz, .nii, .nrrd, .mha or .mhd; any other name is the folder of a DICOM
+            series.
+        storage: "hu" (int16), "0-255" (uint8 of the window −1250 … 250 HU) or "unrescaled" (uint16,
+            HU + 1024, as scanners store it, with the rescale lost).
         padding: put −3024 outside a circular field of view (0 if the storage has no negative values).
         compressed: DICOM only: JPEG 2000 lossless transfer syntax.
 
@@ -76,7 +82,9 @@ def _outside_view(shape: tuple[int, int, int]) -> np.ndarray:
     return np.broadcast_to(np.hypot(rows[:, None], columns[None]) > 1, shape)
 
 
-def _write_series(phantom: Phantom, values: np.ndarray, folder: Path, rescaled: bool, compressed: bool) -> None:
+def _write_series(
+    phantom: Phantom, values: np.ndarray, folder: Path, rescaled: bool, compressed: bool
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     image = phantom.geometry.image(values)
     key = hashlib.sha256(repr((phantom.seed, phantom.geometry)).encode() + phantom.hu.tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Randomness that looks like something: smooth random fields in the patient, and noise with the texture of CT."""
+"""Smooth random fields in the patient, and noise with the texture of CT."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,12 +13,13 @@ from .texture import VESSELS, random_stream
 
 LEVELS = 12
 TWIG_MM = 0.42  # radius of the last twigs
+BELOW_ARTERY = np.array([0.0, -8.0, -16.0])  # where a lung's veins leave it, from its artery, mm
 HILUM = {-1: (-40.0, 2.0, 16.0), 1: (46.0, 10.0, 16.0)}  # average chest, mm
 
 
 @dataclass(frozen=True)
 class Branches:
-    """Curved branches: quadratic Bézier control points (n, 3, 3) in patient mm and radii (n, 2) at both ends."""
+    """Curved branches: quadratic Bézier control points (n, 3, 3) in patient mm, radii (n, 2) at both ends."""
 
     controls: np.ndarray
     radii: np.ndarray
@@ -42,7 +44,7 @@ def join(parts: list[Branches]) -> Branches:
 
 
 def lung_points(build: Build, rng: np.random.Generator, side: int, count: int, depth_mm: float) -> np.ndarray:
-    """Random points (count, 3) of one lung in patient mm that lie ``depth_mm`` below its surface or deeper."""
+    """Random points (count, 3) of one lung in patient mm, ``depth_mm`` below its surface or deeper."""
     lower = np.array([-145.0, -120.0, -160.0])
     found = np.zeros((0, 3))
     while len(found) < count:
@@ -97,7 +99,7 @@ def lung_trees(build: Build, seed: int, voxel_mm: float) -> tuple[Branches, Bran
     Twigs far thinner than a voxel are left out: what they add to it is the parenchyma's density.
     """
     rng = random_stream(seed, VESSELS)
-    levels = int(np.clip(np.round(LEVELS - 3 * np.log2(max(voxel_mm, 0.5) / 0.8)), 5, LEVELS))
+    levels = int(np.clip(np.round(LEVELS - 2 * np.log2(max(voxel_mm, 0.5) / 0.8)), 5, LEVELS))
     vessels, airways = [], []
     for side in (-1, 1):
         root = np.array(HILUM[side]) * build.scale
@@ -106,7 +108,7 @@ def lung_trees(build: Build, seed: int, voxel_mm: float) -> tuple[Branches, Bran
         beside = np.array([0.7, 0.2, 0.7]) * (2.1 * arteries.radii.mean(1) + 0.5)[:, None]
         airways.append(arteries.moved(beside[:, None]).thicker_than(0.9).grown(0.8, 0.1))
         targets = lung_points(build, rng, side, 2**LEVELS, 3.0)
-        vessels += [arteries, grow_tree(rng, root + [0, -8, -16], targets, levels, 0.36)]
+        vessels += [arteries, grow_tree(rng, root + BELOW_ARTERY, targets, levels, 0.36)]
     return join(vessels), join([*airways, central_airways(build)])
 
 
@@ -126,14 +128,15 @@ def coverage(branches: Branches, build: Build, geometry: Geometry) -> np.ndarray
     Branches are filled with points, each carrying its share of volume, and every point is given to the eight
     voxels around it. So thin branches keep their volume, and thick ones get an edge of one voxel.
     """
-    # Each turn of the loop fills branches of similar thickness, so that the arrays stay rectangular.
     filled = np.zeros(geometry.shape, np.float32)
     to_index = np.linalg.inv(geometry.index_to_physical)
     step = float(min(geometry.spacing)) * 0.5
     world = build.world_from_patient
     size = branches.radii.mean(1)
+    # Branches of similar thickness at a time, so that the arrays stay rectangular.
     for low, high in _classes(size, step):
-        part = Branches(branches.controls[(size >= low) & (size < high)], branches.radii[(size >= low) & (size < high)])
+        of_class = (size >= low) & (size < high)
+        part = Branches(branches.controls[of_class], branches.radii[of_class])
         for chunk in _chunks(part, step, high):
             points, volumes = _fill(chunk, step, high)
             index = (points @ world.T + build.shift) @ to_index[:3, :3].T + to_index[:3, 3]
@@ -143,7 +146,7 @@ def coverage(branches: Branches, build: Build, geometry: Geometry) -> np.ndarray
 
 def _classes(sizes, step):
     edges = [0.0, *(step * 2.0 ** np.arange(0.5, 8, 0.5)), np.inf]
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = (sizes >= low) & (sizes < high)
         if inside.any():
             yield low, min(high, float(sizes[inside].max()) + 1e-6)
@@ -205,4 +208,5 @@ def _splat(filled, index, amounts):
     start = (base[:, 2] * size[1] + base[:, 1]) * size[0] + base[:, 0]
     for corner in np.ndindex(2, 2, 2):
         weight = np.prod(np.where(corner, fraction, 1 - fraction), axis=1) * amounts
-        np.add.at(flat, start + (corner[2] * size[1] + corner[1]) * size[0] + corner[0], weight.astype(np.float32))
+        voxel = start + (corner[2] * size[1] + corner[1]) * size[0] + corner[0]
+        np.add.at(flat, voxel, weight.astype(np.float32))
