@@ -1,0 +1,81 @@
+"""Filling what a threshold loses of the lung: vessels, consolidation, and lesions at the chest wall."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from .morphology import box_around, closed_over, dilated, eroded, widely_closed
+
+CLOSING_MM = 10.0
+ANGLE_STEP_DEGREES = 3.0
+DENT_DEGREES = 30.0  # half of the widest dent at the chest wall that is filled, around the lung
+DENT_MM = 30.0  # the same along the patient
+DEEPEST_DENT_MM = 40.0
+THINNEST_DENT_MM = 4.0
+MOST_MEDIAL = -0.2  # sine of the angle towards the mediastinum up to which the wall is the chest's
+
+Spacing = tuple[float, float, float]
+
+
+def filled_lungs(sides: np.ndarray, blocked: np.ndarray, spacing: Spacing) -> np.ndarray:
+    """Labels (z, y, x) of both lungs, each filled to its surface; what is ``blocked`` stays out.
+
+    Args:
+        sides: labels of lung tissue, 1 right, 2 left, on an axial grid (columns to the patient's left).
+        blocked: what cannot be lung: airways, bowel gas, bone.
+        spacing: mm (x, y, z).
+    """
+    labels = sides.copy()
+    for label, outwards in ((1, -1), (2, 1)):
+        lung = sides == label
+        if not lung.any():
+            continue
+        box = box_around(lung, round(CLOSING_MM / min(spacing)))
+        inside = lung[box]
+        filled = widely_closed(inside, CLOSING_MM, spacing)
+        filled = filled | _costal_dents(filled & ~blocked[box], spacing, outwards)
+        filled = closed_over(filled, (2, 2, 2)) & ~blocked[box]
+        part = labels[box]
+        part[filled & (part == 0)] = label
+    return labels
+
+
+def _costal_dents(lung: np.ndarray, spacing: Spacing, outwards: int) -> np.ndarray:
+    """What lies between a lung and the smooth chest wall: pleural lesions and consolidation, (z, y, x).
+
+    The outermost radius of the lung around its middle, as a map over angle and slice, is smooth where the
+    lung is healthy. A lesion at the chest wall is a dent in it: a closing of the map bridges the dent
+    along the wall's curve, where a closing of the mask would cut the chord.
+
+    Args:
+        outwards: −1 where the chest wall lies at small columns (right lung), 1 for the left.
+    """
+    z, y, x = np.nonzero(lung)
+    rows, columns = np.mgrid[: lung.shape[1], : lung.shape[2]]
+    back, across = (rows - y.mean()) * spacing[1], (columns - x.mean()) * spacing[0]
+    radius = np.hypot(back, across)
+    bins = round(360 / ANGLE_STEP_DEGREES)
+    angle = ((np.arctan2(back, across) / (2 * np.pi) % 1.0) * bins).astype(int) % bins
+    outermost = np.zeros((lung.shape[0], bins), np.float32)
+    np.maximum.at(outermost, (z, angle[y, x]), radius[y, x].astype(np.float32))
+    bridged = _bridged(outermost, spacing[2])
+    reach, wall = outermost[:, angle], bridged[:, angle]
+    dents = (radius > np.maximum(reach, wall - DEEPEST_DENT_MM)) & (radius <= wall) & (reach > 0)
+    dents &= wall - reach > THINNEST_DENT_MM
+    dents &= across * outwards > MOST_MEDIAL * radius
+    return dilated(eroded(dents, (1, 1, 1)), (1, 1, 1)) & dents
+
+
+def _bridged(radius: np.ndarray, step_mm: float) -> np.ndarray:
+    """Grey closing of the map (slices, angles), which wraps around in angle; beyond the slices is nothing."""
+    turn, slices = round(DENT_DEGREES / ANGLE_STEP_DEGREES), max(1, round(DENT_MM / step_mm))
+    around = np.pad(radius, ((slices, slices), (2 * turn, 2 * turn)), mode="wrap")
+    around[:slices] = around[-slices:] = 0.0
+    image = sitk.GetImageFromArray(around)
+    inner = np.s_[slices:-slices, 2 * turn : -2 * turn]
+    closings = [
+        sitk.GetArrayFromImage(sitk.GrayscaleMorphologicalClosing(image, kernel, sitk.sitkBox))[inner]
+        for kernel in ((turn, 1), (1, slices))
+    ]
+    return np.maximum(*closings)

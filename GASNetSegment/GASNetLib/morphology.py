@@ -1,0 +1,86 @@
+"""Binary morphology and components on arrays (z, y, x), by SimpleITK; radii are in voxels (x, y, z)."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+Radius = tuple[int, int, int]
+
+
+def eroded(mask: np.ndarray, radius: Radius) -> np.ndarray:
+    """Erosion by a ball; beyond the border counts as inside, so that what is cut off there stays."""
+    filter_ = sitk.BinaryErodeImageFilter()
+    filter_.SetKernelRadius(radius)
+    filter_.SetKernelType(sitk.sitkBall)
+    filter_.BoundaryToForegroundOn()
+    return _applied(filter_, mask)
+
+
+def dilated(mask: np.ndarray, radius: Radius) -> np.ndarray:
+    """Dilation by a ball."""
+    filter_ = sitk.BinaryDilateImageFilter()
+    filter_.SetKernelRadius(radius)
+    filter_.SetKernelType(sitk.sitkBall)
+    return _applied(filter_, mask)
+
+
+def closed_over(mask: np.ndarray, radius: Radius) -> np.ndarray:
+    """Closing by a small ball; nothing is closed against the border."""
+    filter_ = sitk.BinaryMorphologicalClosingImageFilter()
+    filter_.SetKernelRadius(radius)
+    filter_.SetKernelType(sitk.sitkBall)
+    return _applied(filter_, mask)
+
+
+def widely_closed(mask: np.ndarray, distance_mm: float, spacing: tuple[float, float, float]) -> np.ndarray:
+    """Closing by a ball of ``distance_mm``, by distance maps (fast at any radius).
+
+    The border is repeated, so that a mask cut off there is closed as if it went on.
+    """
+    margin = [int(np.ceil(distance_mm / s)) + 1 for s in spacing]
+    widths = [(m, m) for m in reversed(margin)]
+    grown = distance_to(np.pad(mask, widths, mode="edge"), spacing) <= distance_mm
+    shrunk = distance_to(~grown, spacing) > distance_mm
+    return shrunk[tuple(slice(before, -after) for before, after in widths)] | mask
+
+
+def distance_to(mask: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+    """Distance in mm of every voxel to the nearest voxel of the mask (negative inside), float32."""
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    image.SetSpacing(spacing)
+    distance = sitk.SignedMaurerDistanceMap(image, False, False, True)  # outside positive, mm, not squared
+    return sitk.GetArrayFromImage(distance)
+
+
+def components(mask: np.ndarray) -> np.ndarray:
+    """Face-connected components in 3-D: labels from 1, int32-like (z, y, x)."""
+    return sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8))))
+
+
+def slice_components(mask: np.ndarray) -> np.ndarray:
+    """Components of each axial slice by itself, with labels that are unique in the volume."""
+    apart = np.zeros((2 * mask.shape[0], *mask.shape[1:]), np.uint8)
+    apart[::2] = mask  # blank slices between them: one pass labels all
+    return components(apart)[::2]
+
+
+def grown_within(seeds: np.ndarray, allowed: np.ndarray, steps: int) -> np.ndarray:
+    """Dilation of ``seeds`` by ``steps`` voxels that never leaves ``allowed``."""
+    mask = seeds
+    for _ in range(steps):
+        mask = (dilated(mask, (1, 1, 1)) & allowed) | seeds
+    return mask
+
+
+def box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice, slice]:
+    """Slices of the box around the mask, ``margin`` voxels wider on each side where the array goes on."""
+    ranges = []
+    for axis in range(3):
+        where = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        ranges.append(slice(max(0, int(where[0]) - margin), int(where[-1]) + 1 + margin))
+    return tuple(ranges)
+
+
+def _applied(filter_: sitk.ImageFilter, mask: np.ndarray) -> np.ndarray:
+    return sitk.GetArrayFromImage(filter_.Execute(sitk.GetImageFromArray(mask.astype(np.uint8)))) > 0
