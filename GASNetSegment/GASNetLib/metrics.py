@@ -122,9 +122,9 @@ def surface_distances(prediction: np.ndarray, reference: np.ndarray, geometry: G
     if not (found.any() and true.any()):
         return SurfaceDistances(None, None, None)
     box = box_around(found | true)
-    to_prediction = _distance_to_surface(found[box], geometry.spacing)
-    to_reference = _distance_to_surface(true[box], geometry.spacing)
-    forth, back = to_reference[to_prediction == 0], to_prediction[to_reference == 0]
+    surface_found, to_found = _surface(found[box], geometry.spacing)
+    surface_true, to_true = _surface(true[box], geometry.spacing)
+    forth, back = to_true[surface_found], to_found[surface_true]
     return SurfaceDistances(
         float((forth.sum(dtype=np.float64) + back.sum(dtype=np.float64)) / (forth.size + back.size)),
         float(max(np.percentile(forth, 95), np.percentile(back, 95))),
@@ -159,9 +159,11 @@ def _check_shapes(first: np.ndarray, second: np.ndarray) -> None:
         raise ValueError(f"masks of shapes {first.shape} and {second.shape} cannot be compared")
 
 
-def _distance_to_surface(mask: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
-    """Distance in mm of every voxel of the box (and a border of one) to the surface voxels of the mask."""
+def _surface(mask: np.ndarray, spacing: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Surface voxels of a mask, and the distance in mm of every voxel to them; a border of one is added."""
     image = sitk.GetImageFromArray(np.pad(mask, 1).astype(np.uint8))
     image.SetSpacing(spacing)
+    contour = sitk.BinaryContour(image, fullyConnected=True)
+    # Maurer's map is measured from this same contour; its zeros are rounded, so they do not tell the surface.
     signed = sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True)
-    return np.abs(sitk.GetArrayFromImage(signed))
+    return sitk.GetArrayFromImage(contour) != 0, np.abs(sitk.GetArrayFromImage(signed))
