@@ -67,8 +67,8 @@ def discriminator_losses(
 
 def segmenter_generator_losses(
     networks: Networks, batch: Mapping[str, Batch], active: frozenset[str], settings: Settings
-) -> Iterator[dict[str, Tensor]]:
-    """What S and G descend, in parts whose graphs share nothing.
+) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+    """What S and G descend, in parts whose graphs share nothing: terms, and shares of the lungs that S marks.
 
     Call ``backward`` on each part before asking for the next: then only one part's activations are held.
 
@@ -79,25 +79,32 @@ def segmenter_generator_losses(
     if "segmentation" in active:
         labelled = batch["labelled"]
         logits = networks.segmenter(labelled.image).float()
-        yield {"segmentation": terms.segmentation(logits, labelled.lesions, s.dice)}
+        yield {"segmentation": terms.segmentation(logits, labelled.lesions, s.dice)}, {}
     if "healthy" in active:
-        yield {"healthy": terms.healthy(networks.segmenter(batch["healthy"].image).float())}
+        logits = networks.segmenter(batch["healthy"].image).float()
+        yield {"healthy": terms.healthy(logits)}, {"share_healthy": marked(logits, batch["healthy"])}
     if active & {"gan", "mil", "ps"}:
+        diseased = batch["diseased"]
         with torch.set_grad_enabled(bool(active & {"gan", "mil"})):
-            logits = networks.segmenter(batch["diseased"].image).float()
-        mask = logits.sigmoid()
-        losses = _on_diseased(networks, batch["diseased"], logits, mask, active, s)
-        if losses:
-            yield losses
-        del losses, logits
-        mask = mask.detach()
+            logits = networks.segmenter(diseased.image).float()
+        mask, shares = logits.detach().sigmoid(), {"share_diseased": marked(logits, diseased)}
+        if active & {"gan", "mil"}:
+            yield _on_diseased(networks, diseased, logits, active, s), shares
+        del logits
     if "ps" in active:
         healthy = batch["healthy"]
-        made = pseudo_labelled(batch["diseased"].image, healthy.image, mask, healthy.lungs, s.xi)
-        yield {"ps": terms.ps(networks.segmenter(made.image).float(), made.mask, made.known)}
+        made = pseudo_labelled(diseased.image, healthy.image, mask, healthy.lungs, s.xi)
+        yield {"ps": terms.ps(networks.segmenter(made.image).float(), made.mask, made.known)}, shares
     if "recons" in active:
         image = batch["healthy"].image
-        yield {"recons": terms.recons(networks.generator(image).float(), image)}
+        yield {"recons": terms.recons(networks.generator(image).float(), image)}, {}
+
+
+def marked(logits: Tensor, batch: Batch) -> Tensor:
+    """Share of the lungs' voxels that S calls lesion, mean over the volumes."""
+    inside = batch.lungs.flatten(1)
+    found = (logits.detach().flatten(1) > 0) * inside
+    return (found.sum(1) / inside.sum(1).clamp(min=1)).mean()
 
 
 def as_discriminator_sees(image: Tensor, seeds: tuple[int, ...], view: DiscriminatorView) -> Tensor:
@@ -122,7 +129,6 @@ def _on_diseased(
     networks: Networks,
     diseased: Batch,
     logits: Tensor,
-    mask: Tensor,
     active: frozenset[str],
     settings: Settings,
 ) -> dict[str, Tensor]:
@@ -130,7 +136,7 @@ def _on_diseased(
     losses = {}
     if "gan" in active:
         generated = networks.generator(diseased.image).float()
-        shown = {"synthetic": (synthetic_healthy(diseased.image, generated, mask), diseased)}
+        shown = {"synthetic": (synthetic_healthy(diseased.image, generated, logits.sigmoid()), diseased)}
         if "ig_to_d" in active:
             shown["generated"] = (generated, diseased)
         scores = _scores(networks.discriminator, shown, settings.discriminator_view)

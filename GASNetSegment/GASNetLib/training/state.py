@@ -152,9 +152,13 @@ def restore(state: TrainingState, tensors: dict[str, Tensor], progress: Progress
         state.averaged.load_state_dict(_below(tensors, "averaged."))
     for name, optimizer in state.optimizers.items():
         moments: dict[int, dict[str, Tensor]] = {}
+        parameters = optimizer.param_groups[0]["params"]
         for key, value in _below(tensors, f"optimizer.{name}.").items():
             index, moment = key.split(".", 1)
-            moments.setdefault(int(index), {})[moment] = value.clone()
+            own = moments.setdefault(int(index), {})
+            # The fused step walks through memory: moments must lie as their parameter does (channels last).
+            like = parameters[int(index)] if value.dim() else value
+            own[moment] = torch.empty_like(like, dtype=value.dtype, device=value.device).copy_(value)
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": moments, "param_groups": groups})
     torch.set_rng_state(tensors["random.cpu"])

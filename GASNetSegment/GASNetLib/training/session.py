@@ -1,0 +1,331 @@
+"""A training from its run folder: prepare it, work on it in this process, or start a process that does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..cohort import Cohort, read_cohort, write_cohort
+from ..device import choose_device
+from ..errors import GASNetError, ResourceError
+from ..model import load_model, read_model_info
+from ..run.checkpoints import remove_parts
+from ..run.errors import RunError
+from ..run.events import EventLog
+from ..run.folder import RunFolder
+from ..run.process import exclusive, own_identity, start_detached, write_identity
+from ..version import VERSION
+from .batches import Crops
+from .data_order import roles_needed
+from .distributed import World, joined_world
+from .packages import write_package
+from .settings import Settings, as_data, from_data
+from .state import TrainingState, new_state
+from .trainer import Report, Trainer, resume_state
+
+OpenCrops = Callable[[Cohort, Path, Callable[[str, float], None]], Crops]
+"""As :func:`GASNetLib.crop_cache.open_crops`: cohort, cache folder, progress."""
+
+PREPARED_SECONDS = 1.0
+"""Shortest time between two ``prepared`` events."""
+
+
+def prepare_run(
+    path: str | Path,
+    cohort: Cohort,
+    settings: Settings,
+    *,
+    device: str = "auto",
+    parent: Path | None = None,
+    labelled: Sequence[str] = (),
+    cache: Path | None = None,
+    licence: str = "",
+) -> RunFolder:
+    """Make the run folder of a training that is to begin.
+
+    Args:
+        parent: model package to start from; the networks are then those of the package.
+        labelled: names of the labelled cases to use; the others count as diseased. Empty: all.
+        cache: folder of the network-grid crops; default: beside the run folder, shared by its neighbours.
+        licence: of the models that come out, following the data.
+
+    Raises:
+        RunError: the settings and the cohort do not go together, or there is a training already.
+        ModelError: the parent cannot be used. ResourceError: the folder cannot be written to.
+    """
+    run = RunFolder(path)
+    cohort = with_labelled(cohort, labelled) if labelled else cohort
+    check_roles(cohort, settings)
+    if parent is not None:
+        settings = with_networks_of(settings, parent)
+    config = {
+        "settings": as_data(settings),
+        "device": device,
+        "cache": str(Path(cache or run.path.parent / "cache").absolute()),
+        "parent": None if parent is None else {"file": parent.name, "sha256": read_model_info(parent).sha256},
+        "licence": licence,
+        "software_version": VERSION,
+    }
+    run = RunFolder.create(run.path, config)
+    write_cohort(cohort, run.cohort_file)
+    if parent is not None:
+        shutil.copyfile(parent, _parent_file(run))
+    return run
+
+
+def with_labelled(cohort: Cohort, names: Sequence[str]) -> Cohort:
+    """The cohort with only these cases labelled; the other labelled ones count as diseased.
+
+    Raises:
+        RunError: a name is not that of a labelled case.
+    """
+    known = {case.name for case in cohort.with_role("labelled")}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise RunError(f"“{unknown[0]}” is no labelled case of the cohort.", "See the column case.")
+    chosen = set(names)
+    cases = (
+        replace(case, role="diseased", mask=None)
+        if case.role == "labelled" and case.name not in chosen
+        else case
+        for case in cohort
+    )
+    return Cohort(tuple(cases))
+
+
+def check_roles(cohort: Cohort, settings: Settings) -> None:
+    """Refuse a cohort that lacks what the terms learn from.
+
+    Raises:
+        RunError: it does.
+    """
+    present = {case.role for case in cohort}
+    if "labelled" in present:
+        present.add("diseased")  # labelled volumes show the disease: they stand in for diseased ones
+    missing = sorted(roles_needed(settings.terms) - present)
+    if missing:
+        raise RunError(
+            f"The cohort has no {' and no '.join(missing)} cases, and “{settings.name}” learns from them.",
+            "Add some, or choose a preset that does without.",
+        )
+
+
+def with_networks_of(settings: Settings, package: Path) -> Settings:
+    """The settings with the architectures of a package.
+
+    Raises:
+        ModelError: it cannot be used.
+    """
+    info = read_model_info(package)
+    generator = settings.generator if info.generator is None else info.generator
+    return replace(settings, segmenter=info.segmenter, generator=generator)
+
+
+def work_on(path: str | Path, open_crops: OpenCrops | None = None) -> int:
+    """Train in this process from the latest checkpoint, or from the start, until done or stopped.
+
+    What goes wrong stands in the folder as an ``error`` event with cause and advice, and on stderr.
+
+    Returns:
+        Exit status: 0 done or stopped, 1 failed, 2 refused (another training works there).
+    """
+    try:
+        run = RunFolder.open(path)
+        settings = from_data(run.config()["settings"])
+        with joined_world(choose_device(run.config()["device"])) as (world, device):
+            if world.leads:
+                with exclusive(run.lock_file):
+                    return _reported(
+                        run, lambda report: _train(run, settings, world, device, report, open_crops)
+                    )
+            return _train(run, settings, world, device, lambda kind, **fields: None, open_crops)
+    except RunError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except GASNetError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def start_worker(run: RunFolder) -> int:
+    """Start a process that works on the run and outlives this one; returns its pid.
+
+    Raises:
+        RunError: one is at work already.
+    """
+    if run.process() is not None:
+        raise RunError(f"A training is already working in {run.path}.", "Stop it first.")
+    run.stop_file.unlink(missing_ok=True)
+    engine = str(Path(__file__).resolve().parents[2])
+    paths = [engine, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-m", "GASNetLib.training", str(run.path)]
+    return start_detached(command, run.log_file, environment)
+
+
+def _reported(run: RunFolder, work: Callable[[Report], int]) -> int:
+    """Work with an event log; failures become events in plain words."""
+    remove_parts(run.checkpoints)
+    run.stop_file.unlink(missing_ok=True)
+    log = EventLog(run.events_file)
+    write_identity(run.process_file, own_identity())
+    try:
+        return work(log.write)
+    except GASNetError as error:
+        return _failed(log, error.cause, error.advice)
+    except OSError as error:
+        return _failed(log, f"The disk failed: {error}.", "Free disk space, check the path, then resume.")
+    except Exception as error:  # the last line of defence: no failure without a word
+        traceback.print_exc()
+        return _failed(log, f"Unexpected: {error!r}.", "The details are in run.log. Resume to try again.")
+    finally:
+        run.process_file.unlink(missing_ok=True)
+        log.close()
+
+
+def _failed(log: EventLog, cause: str, advice: str) -> int:
+    print(cause, advice, file=sys.stderr)
+    try:
+        log.write("error", cause=cause, advice=advice)
+    except ResourceError as error:
+        print(error, file=sys.stderr)
+    return 1
+
+
+def _train(
+    run: RunFolder,
+    settings: Settings,
+    world: World,
+    device: torch.device,
+    report: Report,
+    open_crops: OpenCrops | None,
+) -> int:
+    config, cohort = run.config(), read_cohort(run.cohort_file)
+    if open_crops is None:
+        from ..crop_cache import open_crops
+    crops = open_crops(cohort, Path(config["cache"]), _preparation(report, len(cohort)))
+    state = _state(run, settings, device, report)
+    report(
+        "started",
+        iteration=state.progress.iteration,
+        iterations=settings.iterations,
+        device=_device_name(device),
+        threads=torch.get_num_threads(),
+        world=world.size,
+    )
+    roles = ("labelled", "diseased", "healthy", "validation")
+    cases = {role: tuple(case.name for case in cohort.with_role(role)) for role in roles}
+    provenance = _provenance(run, config, cases)
+    with _stop_signals() as asked:
+        trainer = Trainer(
+            settings,
+            state,
+            crops,
+            cases,
+            run,
+            report,
+            lambda: world.leads and (asked() or run.stop_file.exists()),
+            world,
+            provenance,
+        )
+        ending = trainer.train()
+    if world.leads:
+        _finish(run, settings, state, provenance, ending, report)
+    return 0
+
+
+def _state(run: RunFolder, settings: Settings, device: torch.device, report: Report) -> TrainingState:
+    state = new_state(settings, device)
+    if not resume_state(state, run, report) and _parent_file(run).exists():
+        parent = load_model(_parent_file(run))
+        state.networks.segmenter.load_state_dict(parent.segmenter.state_dict())
+        state.averaged.load_state_dict(parent.segmenter.state_dict())
+        if parent.generator is not None and state.networks.generator is not None:
+            state.networks.generator.load_state_dict(parent.generator.state_dict())
+    if settings.compile:
+        for network in state.networks.named().values():
+            network.compile()
+    return state
+
+
+def _finish(
+    run: RunFolder,
+    settings: Settings,
+    state: TrainingState,
+    provenance: Mapping[str, Any],
+    ending: str,
+    report: Report,
+) -> None:
+    progress = state.progress
+    write_package(run.last_model, state, settings, provenance, None)
+    if ending == "stopped":
+        report("stopped", iteration=progress.iteration)
+        return
+    best = run.best_model if run.best_model.exists() else run.last_model
+    report(
+        "done",
+        iteration=progress.iteration,
+        best_iteration=progress.best_iteration,
+        best_dice=progress.best_score,
+        model=best.relative_to(run.path).as_posix(),
+    )
+
+
+def _provenance(run: RunFolder, config: Mapping[str, Any], cases: Mapping[str, Sequence[str]]) -> dict:
+    return {
+        "name": run.path.name,
+        "parent": config["parent"],
+        "licence": config.get("licence", ""),
+        "cases": {role: len(names) for role, names in cases.items()},
+        # So that a case a model was trained on is never taken to judge it by.
+        "trained_on": sorted(name for role in ("labelled", "diseased", "healthy") for name in cases[role]),
+    }
+
+
+def _preparation(report: Report, total: int) -> Callable[[str, float], None]:
+    told = 0.0
+
+    def progress(what: str, fraction: float) -> None:
+        nonlocal told
+        if fraction >= 1 or time.monotonic() - told > PREPARED_SECONDS:
+            told = time.monotonic()
+            report("prepared", cases=round(fraction * total), total=total, what=what)
+
+    return progress
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """SIGTERM and Ctrl-C ask for a stop at the end of the iteration; a second Ctrl-C ends at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _parent_file(run: RunFolder) -> Path:
+    return run.models / "parent.safetensors"
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,0 +1,133 @@
+"""How good S is on the validation cases, and what D has learned; whole volumes on the network's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..metrics import Overlap, Summary, overlap, summary
+from .batches import Batch, Crops, whole_volume
+from .objective import Networks, as_discriminator_sees
+from .precision import autocast
+from .settings import Settings
+
+PAPER_THRESHOLD = (0.5,)
+CALIBRATION = tuple(round(0.1 + 0.05 * step, 2) for step in range(17))
+PROBE_PAIRS = 8
+"""Pairs of volumes on which D is probed; more cost time and tell little more."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Figures over the validation cases at ``threshold``; ``cases`` holds the Dice of each."""
+
+    dice: Summary
+    sensitivity: Summary
+    specificity: Summary
+    cases: dict[str, float | None]
+    threshold: float
+
+    @property
+    def score(self) -> float:
+        """Mean Dice, by which the best parameters are chosen; 0 where it is undefined."""
+        return self.dice.mean or 0.0
+
+
+@dataclass(frozen=True)
+class DiscriminatorEvidence:
+    """What D goes by.
+
+    Attributes:
+        accuracy: on diseased against healthy volumes; here the source may give the answer.
+        source_balanced_accuracy: on pairs of a healthy volume with and without a transplanted lesion; here
+            only the lesion can.
+        pairs: that were looked at.
+    """
+
+    accuracy: float
+    source_balanced_accuracy: float
+    pairs: int
+
+    @property
+    def goes_by_the_source(self) -> bool:
+        """True if D tells the groups apart but not a lesion."""
+        return self.pairs >= 4 and self.accuracy > 0.8 and self.source_balanced_accuracy < 0.6
+
+
+@torch.no_grad()
+def validate(
+    segmenter: nn.Module, crops: Crops, names: Sequence[str], settings: Settings, device: torch.device
+) -> Validation:
+    """Segment the cases and compare with their masks; with ``settings.calibrate`` at the best threshold.
+
+    Raises:
+        InputError: a crop cannot be read.
+    """
+    thresholds = CALIBRATION if settings.calibrate else PAPER_THRESHOLD
+    overlaps: dict[float, list[Overlap]] = {threshold: [] for threshold in thresholds}
+    segmenter.eval()
+    for name in names:
+        volume = whole_volume(crops[name], device)
+        probability = predicted(segmenter, volume, settings)
+        reference = (volume.lesions[0, 0] >= 0.5).cpu().numpy()
+        for threshold, found in overlaps.items():
+            found.append(overlap((probability > threshold), reference))
+    segmenter.train()
+
+    def mean_dice(threshold: float) -> tuple[float, float]:
+        return summary(o.dice for o in overlaps[threshold]).mean or 0.0, -abs(threshold - 0.5)
+
+    best = max(thresholds, key=mean_dice)
+    return Validation(
+        dice=summary(o.dice for o in overlaps[best]),
+        sensitivity=summary(o.sensitivity for o in overlaps[best]),
+        specificity=summary(o.specificity for o in overlaps[best]),
+        cases={name: o.dice for name, o in zip(names, overlaps[best], strict=True)},
+        threshold=best,
+    )
+
+
+def predicted(segmenter: nn.Module, volume: Batch, settings: Settings) -> np.ndarray:
+    """Probability (D, H, W), float32, of a batch of one."""
+    with torch.no_grad(), autocast(settings, volume.image.device):
+        logits = segmenter(volume.image)
+    return logits[0, 0].float().sigmoid().cpu().numpy()
+
+
+@torch.no_grad()
+def discriminator_evidence(
+    networks: Networks,
+    crops: Crops,
+    with_mask: Sequence[str],
+    diseased: Sequence[str],
+    healthy: Sequence[str],
+    settings: Settings,
+    device: torch.device,
+) -> DiscriminatorEvidence | None:
+    """Probe D; None without D or without the cases it takes."""
+    if networks.discriminator is None or not (with_mask and diseased and healthy):
+        return None
+
+    def says_diseased(image: torch.Tensor) -> bool:
+        seen = as_discriminator_sees(image, (0,), settings.discriminator_view)
+        return networks.discriminator(seen).item() > 0
+
+    balanced, pairs = [], list(product(with_mask, healthy))
+    step = max(1, len(pairs) // PROBE_PAIRS)
+    for sick, sound in pairs[::step][:PROBE_PAIRS]:
+        ill, well = whole_volume(crops[sick], device), whole_volume(crops[sound], device)
+        if ill.image.shape != well.image.shape:
+            continue
+        lesion = ill.lesions * well.lungs
+        transplanted = lesion * ill.image + (1 - lesion) * well.image
+        balanced += [says_diseased(transplanted), not says_diseased(well.image)]
+    plain = [says_diseased(whole_volume(crops[name], device).image) for name in diseased[:PROBE_PAIRS]]
+    plain += [not says_diseased(whole_volume(crops[name], device).image) for name in healthy[:PROBE_PAIRS]]
+    if not balanced:
+        return None
+    return DiscriminatorEvidence(float(np.mean(plain)), float(np.mean(balanced)), len(balanced) // 2)

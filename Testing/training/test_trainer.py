@@ -1,0 +1,158 @@
+"""The training loop on tiny lungs: it learns, goes on exactly, and does not depend on how it is executed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from training.tiny_cohort import names_by_role, tiny_crops
+
+from GASNetLib.model import load_model
+from GASNetLib.run.checkpoints import checkpoints
+from GASNetLib.run.errors import RunError
+from GASNetLib.run.events import EventLog
+from GASNetLib.run.folder import RunFolder
+from GASNetLib.training.presets import ABLATIONS, preset
+from GASNetLib.training.settings import Settings, changed
+from GASNetLib.training.state import new_state
+from GASNetLib.training.trainer import Trainer, resume_state
+
+SMOKE = changed(preset("smoke"), {"precision": "float32"})
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def trained(folder, settings: Settings, stop_after: int | None = None, crops=None) -> RunFolder:
+    """Train in ``folder``, from its latest checkpoint if it has one."""
+    run = RunFolder(folder) if (folder / "config.json").exists() else RunFolder.create(folder, {})
+    log = EventLog(run.events_file)
+    crops = tiny_crops() if crops is None else crops
+    state = new_state(settings, torch.device("cpu"))
+    resume_state(state, run, log.write)
+    start = {"iteration": state.progress.iteration, "iterations": settings.iterations}
+    log.write("started", **start, device="cpu", threads=1, world=1)
+    reached = lambda: stop_after is not None and state.progress.iteration >= stop_after  # noqa: E731
+    Trainer(settings, state, crops, names_by_role(crops), run, log.write, reached).train()
+    log.close()
+    return run
+
+
+def losses(run: RunFolder) -> list[tuple[int, dict]]:
+    return [(e["iteration"], e["losses"]) for e in run.events() if e["kind"] == "iteration"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> RunFolder:
+    torch.set_num_threads(1)
+    return trained(tmp_path_factory.mktemp("whole"), SMOKE)
+
+
+def test_all_terms_act_and_are_told(whole):
+    told = losses(whole)
+    assert [iteration for iteration, _ in told] == [1, 2, 3, 4, 5, 6]
+    discriminator = {"d_gan", "d_ig_to_d", "d_id_to_d"}
+    without_ps = discriminator | {"gan", "ig_to_d", "segmentation", "healthy", "recons", "mil"}
+    assert set(told[1][1]) == without_ps
+    assert set(told[2][1]) == without_ps | {"ps"}
+    assert all(math.isfinite(value) for _, terms in told for value in terms.values())
+
+
+def test_a_run_leaves_checkpoints_previews_and_packages(whole):
+    assert len(checkpoints(whole.checkpoints)) == 2
+    assert len(list(whole.previews.glob("*.png"))) == 2
+    kinds = [event["kind"] for event in whole.events()]
+    assert kinds.count("validation") == 2
+    model = load_model(whole.best_model)
+    assert model.generator is not None
+    assert set(model.info.metrics["validation"]["cases"]) == {"validation0", "validation1"}
+
+
+@pytest.mark.parametrize("stop_after", [1, 3])
+def test_a_resumed_training_has_bit_equal_losses(whole, tmp_path, stop_after):
+    trained(tmp_path / "run", SMOKE, stop_after)
+    torch.randn(7)  # what else happens in a process must not matter
+    again = trained(tmp_path / "run", SMOKE)
+    assert losses(again) == losses(whole)
+    first, second = (load_model(run.best_model).info for run in (whole, again))
+    assert first.weights_sha256 == second.weights_sha256
+
+
+def test_micro_batches_give_the_same_losses(whole, tmp_path):
+    run = trained(tmp_path / "run", changed(SMOKE, {"micro_batch": 1}))
+    for (_, ours), (_, theirs) in zip(losses(run), losses(whole), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
+
+
+def test_memory_format_gives_the_same_losses(whole, tmp_path):
+    run = trained(tmp_path / "run", changed(SMOKE, {"channels_last": False, "iterations": 3}))
+    for (_, ours), (_, theirs) in zip(losses(run), losses(whole), strict=False):
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
+
+
+def test_bf16_gives_the_same_losses_within_its_precision(whole, tmp_path):
+    run = trained(tmp_path / "run", changed(SMOKE, {"precision": "bf16", "iterations": 2}))
+    for (_, ours), (_, theirs) in zip(losses(run), losses(whole), strict=False):
+        assert ours == pytest.approx(theirs, rel=0.05, abs=0.02)
+
+
+@pytest.mark.parametrize("ablation", list(ABLATIONS))
+def test_every_ablation_trains_without_the_terms_it_leaves_out(tmp_path, ablation):
+    settings = changed(SMOKE, {**ABLATIONS[ablation], "iterations": 3})
+    run = trained(tmp_path / "run", settings)
+    last = losses(run)[-1][1]
+    for change in ABLATIONS[ablation]:
+        name = change.removeprefix("terms.")
+        assert name not in last and f"d_{name}" not in last
+    assert run.best_model.exists()
+
+
+def test_supervised_training_learns_the_tiny_lesions(tmp_path):
+    changes = {**ABLATIONS["supervised"], "iterations": 60, "val_every": 20, "optimisation.rate_s": 1e-2}
+    run = trained(tmp_path / "run", changed(SMOKE, {**changes, "dice": True, "lambda_s": 1.0}))
+    assert run.state().best_dice > 0.6
+
+
+def test_losses_that_are_no_numbers_step_back_then_end_with_advice(tmp_path):
+    settings = changed(SMOKE, {**ABLATIONS["supervised"], "iterations": 40, "optimisation.rate_s": 1e30})
+    with pytest.raises(RunError, match="numbers") as error:
+        trained(tmp_path / "run", settings)
+    assert "learning rates" in error.value.advice
+    run = RunFolder(tmp_path / "run")
+    warnings = [event for event in run.events() if event["kind"] == "warning" and event["code"] == "nan"]
+    assert len(warnings) == 3
+
+
+def test_a_passing_failure_of_numbers_costs_a_step_back_only(tmp_path):
+    """A crop that holds nonsense once: the training goes on from the last checkpoint with other data."""
+
+    class OnceBroken(dict):
+        broken = False
+
+        def __getitem__(self, name):
+            crop = super().__getitem__(name)
+            if name.startswith("labelled") and not self.broken:
+                type(self).broken = True
+                crop = type(crop)(**{**vars(crop), "hu": np.full(crop.hu.shape, np.nan, np.float32)})
+            return crop
+
+    settings = changed(SMOKE, {**ABLATIONS["supervised"], "iterations": 4, "batch": 1, "micro_batch": 1})
+    run = trained(tmp_path / "run", settings, crops=OnceBroken(tiny_crops()))
+    warnings = [event["code"] for event in run.events() if event["kind"] == "warning"]
+    assert warnings == ["nan"]
+    assert [iteration for iteration, _ in losses(run)] == [1, 2, 3, 4]
+
+
+def test_the_generator_learns_the_identity_on_healthy_lungs(tmp_path):
+    changes = dict.fromkeys(("terms.gan", "terms.mil", "terms.ps"), None)
+    changes |= {"generator.identity": False, "iterations": 30, "val_every": 30, "preview_every": 30}
+    run = trained(tmp_path / "run", changed(SMOKE, {**changes, "optimisation.rate_g": 1e-2}))
+    told = losses(run)
+    assert told[-1][1]["recons"] < 0.5 * told[0][1]["recons"]
