@@ -105,7 +105,7 @@ class ctkCollapsibleGroupBox(QtWidgets.QGroupBox, _Collapsible):
             self.setChecked(not collapsed)
 
 
-@stand_in(setMode=0, decimalsOption=0, invertedControls=False, sizeHintPolicy=0, cleanText="")
+@stand_in(setMode=0, decimalsOption=0, invertedControls=False, sizeHintPolicy=0, minimum=0.0, maximum=99.99)
 class ctkDoubleSpinBox(QtWidgets.QWidget):
     def __init__(self, parent: QtWidgets.QWidget | None = None):
         QtWidgets.QWidget.__init__(self, parent)
@@ -123,20 +123,17 @@ class ctkDoubleSpinBox(QtWidgets.QWidget):
     def setValueIfDifferent(self, value: float) -> None:
         self._spin.setValue(value)
 
-    def minimum(self) -> float:
-        return self._spin.minimum()
-
     def setMinimum(self, value: float) -> None:
-        self._spin.setMinimum(max(value, -1e300))
-
-    def maximum(self) -> float:
-        return self._spin.maximum()
+        self._spin.setMinimum(max(value, -1e300))  # Qt's own box takes no infinity
+        self.stand_in.keep("minimum", value)
 
     def setMaximum(self, value: float) -> None:
         self._spin.setMaximum(min(value, 1e300))
+        self.stand_in.keep("maximum", value)
 
     def setRange(self, minimum: float, maximum: float) -> None:
-        self._spin.setRange(minimum, maximum)
+        self.setMinimum(minimum)
+        self.setMaximum(maximum)
 
     def singleStep(self) -> float:
         return self._spin.singleStep()
@@ -179,23 +176,36 @@ class ctkDoubleSpinBox(QtWidgets.QWidget):
 
 
 class _DoubleSlider(QtWidgets.QSlider):
-    """A QSlider over floats, in steps of `single_step`."""
+    """A QSlider over floats: it moves in steps of `step` but can stand on any number."""
+
+    moved = QtCore.Signal(float)
 
     def __init__(self):
         super().__init__(QtCore.Qt.Orientation.Horizontal)
-        self.lower, self.upper, self.step = 0.0, 100.0, 1.0
+        self.lower, self.upper, self.step = 0.0, 99.0, 1.0
+        self._number = 0.0
         self.fit()
+        self.valueChanged.connect(lambda position: self.set_number(self.lower + position * self.step))
 
     def fit(self) -> None:
-        value = self.number()
-        self.setRange(0, max(1, round((min(self.upper, 1e9) - max(self.lower, -1e9)) / self.step)))
-        self.set_number(value)
+        """Follow a changed range or step."""
+        blocked = self.blockSignals(True)
+        self.setRange(0, max(1, round((min(self.upper, 1e8) - max(self.lower, -1e8)) / self.step)))
+        self.blockSignals(blocked)
+        self.set_number(self._number)
 
     def number(self) -> float:
-        return self.lower + super().value() * self.step
+        return self._number
 
-    def set_number(self, value: float) -> None:
-        super().setValue(round((value - self.lower) / self.step))
+    def set_number(self, number: float) -> None:
+        number = min(max(number, self.lower), self.upper)
+        blocked = self.blockSignals(True)
+        shown = min(max(number, -1e8), 1e8)
+        self.setValue(round((shown - max(self.lower, -1e8)) / self.step))
+        self.blockSignals(blocked)
+        if number != self._number:
+            self._number = number
+            self.moved.emit(number)
 
 
 @stand_in(pageStep=10.0, tracking=True, tickInterval=0.0, spinBoxVisible=True, popupSlider=False)
@@ -207,7 +217,7 @@ class ctkSliderWidget(QtWidgets.QWidget):
         self._slider, self._spin = _DoubleSlider(), QtWidgets.QDoubleSpinBox()
         self._spin.setRange(0.0, 100.0)
         _row(self, self._slider, self._spin)
-        self._slider.valueChanged.connect(lambda _: self._spin.setValue(self._slider.number()))
+        self._slider.moved.connect(self._spin.setValue)
         self._spin.valueChanged.connect(self._changed)
 
     def _changed(self, value: float) -> None:
@@ -283,9 +293,7 @@ class ctkDoubleSlider(QtWidgets.QWidget):
         if args and isinstance(args[0], QtCore.Qt.Orientation):
             self._slider.setOrientation(args[0])
         _row(self, self._slider)
-        self._slider.valueChanged.connect(
-            lambda _: self.stand_in.emit("valueChanged(double)", self._slider.number())
-        )
+        self._slider.moved.connect(lambda value: self.stand_in.emit("valueChanged(double)", value))
 
     def value(self) -> float:
         return self._slider.number()
@@ -356,6 +364,10 @@ class ctkRangeWidget(QtWidgets.QWidget):
 
     def setMaximumValue(self, value: float) -> None:
         self._upper.setValue(value)
+
+    def setRange(self, minimum: float, maximum: float) -> None:
+        self.setMinimum(minimum)
+        self.setMaximum(maximum)
 
     def setValues(self, minimum: float, maximum: float) -> None:
         self._lower.setValue(minimum)
@@ -446,7 +458,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):
             self._box.setEditText(path)
 
 
-@stand_in(directory=QtCore.QDir.currentPath(), caption="", acceptMode=0)
+@stand_in(directory=".", caption="", acceptMode=0)
 class ctkDirectoryButton(QtWidgets.QWidget):
     def __init__(self, *args):
         parent = args[-1] if args and isinstance(args[-1], QtWidgets.QWidget) else None
@@ -456,10 +468,14 @@ class ctkDirectoryButton(QtWidgets.QWidget):
         _row(self, self._button)
 
     def setDirectory(self, directory: str) -> None:
-        if directory != self.stand_in.values["directory"]:
-            self.stand_in.values["directory"] = directory
-            self._button.setText(directory)
-            self.stand_in.emit("directoryChanged(QString)", directory)
+        new = QtCore.QDir(directory)
+        changed = new != QtCore.QDir(self.stand_in.values["directory"])
+        if changed:
+            self.stand_in.values["directory"] = new.absolutePath()
+            self._button.setText(new.absolutePath())
+        self.stand_in.emit("directorySelected(QString)", new.absolutePath())
+        if changed:
+            self.stand_in.emit("directoryChanged(QString)", new.absolutePath())
 
     def text(self) -> str:
         return self._button.text()
@@ -473,7 +489,6 @@ class ctkDirectoryButton(QtWidgets.QWidget):
         )
         if path:
             self.setDirectory(path)
-            self.stand_in.emit("directorySelected(QString)", path)
 
 
 @stand_in(defaultText="", defaultIcon=None, forceDefault=False, elideMode=3, scrollWheelEffect=1)
@@ -516,6 +531,11 @@ class ctkCheckableComboBox(QtWidgets.QComboBox):
 
 @stand_in(indicatorIcon=None)
 class ctkCheckBox(QtWidgets.QCheckBox):
+    pass
+
+
+@stand_in
+class ctkDoubleRangeSlider(ctkRangeWidget):
     pass
 
 

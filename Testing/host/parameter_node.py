@@ -695,9 +695,11 @@ def _number(widget: Any, kind: type, annotations: tuple, needs_range: bool) -> _
         )
     if step is not None:
         widget.singleStep = step.value
-    unbounded = 2**31 - 1 if type(widget) in (qt.QSlider, qt.QSpinBox) else float("inf")
-    widget.minimum = within.minimum if within else minimum.minimum if minimum else -unbounded
-    widget.maximum = within.maximum if within else maximum.maximum if maximum else unbounded
+    lowest, highest = float("-inf"), float("inf")
+    if type(widget) in (qt.QSlider, qt.QSpinBox):
+        lowest, highest = -(2**31), 2**31 - 1
+    widget.minimum = within.minimum if within else minimum.minimum if minimum else lowest
+    widget.maximum = within.maximum if within else maximum.maximum if maximum else highest
     return _Binding(
         widget,
         "valueChanged",

@@ -11,7 +11,7 @@ import slicer
 import vtk
 from PySide6 import QtCore, QtWidgets
 
-from .ctk_widgets import ctkCollapsibleButton, ctkDoubleSpinBox, ctkSliderWidget
+from .ctk_widgets import ctkCollapsibleButton, ctkComboBox, ctkDoubleSpinBox, ctkRangeWidget, ctkSliderWidget
 from .stand_in import stand_in
 
 
@@ -121,7 +121,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             return
         self._scene = scene
         self.setEnabled(scene is not None)
-        self.refresh()
+        self._refresh(starting=True)
 
     # what is listed
     def _listed(self) -> Iterable[Any]:
@@ -148,7 +148,14 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         return True
 
     def refresh(self) -> None:
-        """Bring the list up to the scene, node by node, as the model of the real widget does."""
+        self._refresh(starting=False)
+
+    def _refresh(self, starting: bool) -> None:
+        """Bring the list up to the scene, node by node, as the model of the real widget does.
+
+        A scene that comes with nodes gives the first one (unless there is None). A node that comes later is
+        chosen only where the list was quite empty: no None, and no "Create new ..." and the like.
+        """
         self._observed.clear()
         nodes = list(self._listed())
         if self._scene is not None:
@@ -164,10 +171,21 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         for position, node in enumerate(nodes):
             row = self._box.findData(node.GetID())
             if row < 0:
-                self._box.insertItem(first + position, node.GetName() or "", node.GetID())
-                self.stand_in.emit("nodeAdded(vtkMRMLNode*)", node)
+                self._insert(first + position, node, chosen=starting or not self._has_actions())
             elif self._box.itemText(row) != (node.GetName() or ""):
                 self._box.setItemText(row, node.GetName() or "")
+
+    def _has_actions(self) -> bool:
+        return any(self.stand_in.values[f"{name}Enabled"] for name in ("add", "remove", "edit", "rename"))
+
+    def _insert(self, row: int, node: Any, chosen: bool) -> None:
+        keep_empty = self._box.count() == 0 and not chosen
+        blocked = self._box.blockSignals(True) if keep_empty else self._box.signalsBlocked()
+        self._box.insertItem(row, node.GetName() or "", node.GetID())
+        if keep_empty:
+            self._box.setCurrentIndex(-1)
+            self._box.blockSignals(blocked)
+        self.stand_in.emit("nodeAdded(vtkMRMLNode*)", node)
 
     def _refresh_none(self) -> None:
         row = self._box.findData("")
@@ -715,3 +733,213 @@ class qMRMLCollapsibleButton(ctkCollapsibleButton):
     def setMRMLScene(self, scene: Any) -> None:
         self._scene = scene
         self.stand_in.emit("mrmlSceneChanged(vtkMRMLScene*)", scene)
+
+
+@stand_in
+class qMRMLRangeWidget(ctkRangeWidget):
+    def mrmlScene(self) -> Any:
+        return getattr(self, "_scene", None)
+
+    def setMRMLScene(self, scene: Any) -> None:
+        self._scene = scene
+
+
+@stand_in
+class qMRMLSegmentSelectorWidget(qMRMLWidget):
+    """A segmentation node and one of its segments to choose from."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None):
+        qMRMLWidget.__init__(self, parent)
+        self._nodes = qMRMLNodeComboBox()
+        self._nodes.setNodeTypes(["vtkMRMLSegmentationNode"])
+        self._nodes.setNoneEnabled(True)
+        self._segments = QtWidgets.QComboBox()
+        self._observed = Observed(self, "refresh")
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._nodes)
+        layout.addWidget(self._segments)
+        self._nodes.stand_in.connect("currentNodeChanged(vtkMRMLNode*)", self._node_changed)
+        self._segments.currentIndexChanged.connect(
+            lambda _: self.stand_in.emit("currentSegmentChanged(QString)", self.currentSegmentID())
+        )
+
+    def setMRMLScene(self, scene: Any) -> None:
+        qMRMLWidget.setMRMLScene(self, scene)
+        self._nodes.setMRMLScene(scene)
+
+    def setNoneEnabled(self, enabled: bool) -> None:
+        self.stand_in.keep("noneEnabled", enabled)
+        self._nodes.setNoneEnabled(enabled)
+
+    def _node_changed(self, node: Any) -> None:
+        self.refresh()
+        self.stand_in.emit("currentNodeChanged(vtkMRMLNode*)", node)
+        self.stand_in.emit("currentNodeChanged(bool)", node is not None)
+
+    def refresh(self) -> None:
+        chosen = self.currentSegmentID()
+        self._observed.clear()
+        blocked = self._segments.blockSignals(True)
+        self._segments.clear()
+        for identifier in self.segmentIDs():
+            segment = self.currentNode().GetSegmentation().GetSegment(identifier)
+            self._segments.addItem(segment.GetName(), identifier)
+        self._segments.setCurrentIndex(max(self._segments.findData(chosen), 0))
+        self._segments.blockSignals(blocked)
+        if self.currentNode() is not None:
+            events = (slicer.vtkSegmentation.SegmentAdded, slicer.vtkSegmentation.SegmentRemoved)
+            self._observed.watch(self.currentNode().GetSegmentation(), *events)
+        if self.currentSegmentID() != chosen:
+            self.stand_in.emit("currentSegmentChanged(QString)", self.currentSegmentID())
+
+    def currentNode(self) -> Any:
+        return self._nodes.currentNode()
+
+    def currentNodeID(self) -> str:
+        return self._nodes.currentNodeID()
+
+    def setCurrentNode(self, node: Any) -> None:
+        self._nodes.setCurrentNode(node)
+
+    def setCurrentNodeID(self, identifier: str) -> None:
+        self._nodes.setCurrentNodeID(identifier)
+
+    def segmentIDs(self) -> list[str]:
+        node = self.currentNode()
+        return list(node.GetSegmentation().GetSegmentIDs()) if node is not None else []
+
+    def currentSegmentID(self) -> str:
+        return self._segments.currentData() or ""
+
+    def setCurrentSegmentID(self, identifier: str) -> None:
+        self._segments.setCurrentIndex(self._segments.findData(identifier))
+
+
+@stand_in
+class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
+    """Nodes of which several can be checked."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None):
+        qMRMLNodeComboBox.__init__(self, parent)
+        self._checked: set[str] = set()
+
+    def checkedNodes(self) -> list:
+        return [node for node in self._listed() if node.GetID() in self._checked]
+
+    def uncheckedNodes(self) -> list:
+        return [node for node in self._listed() if node.GetID() not in self._checked]
+
+    def allChecked(self) -> bool:
+        return not self.uncheckedNodes()
+
+    def noneChecked(self) -> bool:
+        return not self.checkedNodes()
+
+    def checkState(self, node: Any) -> Any:
+        return (
+            QtCore.Qt.CheckState.Checked if node.GetID() in self._checked else QtCore.Qt.CheckState.Unchecked
+        )
+
+    def setCheckState(self, node: Any, state: Any) -> None:
+        before = set(self._checked)
+        (self._checked.discard if int(getattr(state, "value", state)) == 0 else self._checked.add)(
+            node.GetID()
+        )
+        if before != self._checked:
+            self.stand_in.emit("checkedNodesChanged()")
+
+    def check(self, node: Any) -> None:
+        self.setCheckState(node, QtCore.Qt.CheckState.Checked)
+
+    def uncheck(self, node: Any) -> None:
+        self.setCheckState(node, QtCore.Qt.CheckState.Unchecked)
+
+
+@stand_in
+class qMRMLSubjectHierarchyComboBox(ctkComboBox):
+    """Items of the subject hierarchy; listed when the scene is set."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None):
+        ctkComboBox.__init__(self, parent)
+        self._scene: Any = None
+
+    def mrmlScene(self) -> Any:
+        return self._scene
+
+    def setMRMLScene(self, scene: Any) -> None:
+        self._scene = scene
+        self.clear()
+        node = self.subjectHierarchyNode()
+        if node is None:
+            return
+        items = vtk.vtkIdList()
+        node.GetItemChildren(node.GetSceneItemID(), items, True)
+        for number in range(items.GetNumberOfIds()):
+            self.addItem(node.GetItemName(items.GetId(number)), items.GetId(number))
+        self.currentIndexChanged.connect(
+            lambda _: self.stand_in.emit("currentItemChanged(vtkIdType)", self.currentItem())
+        )
+
+    def subjectHierarchyNode(self) -> Any:
+        return (
+            slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self._scene) if self._scene else None
+        )
+
+    def currentItem(self) -> int:
+        return self.currentData() or 0
+
+    def setCurrentItem(self, item: int) -> None:
+        self.setCurrentIndex(self.findData(item))
+
+    def currentNode(self) -> Any:
+        return self.subjectHierarchyNode().GetItemDataNode(self.currentItem()) if self.currentItem() else None
+
+    def setCurrentNode(self, node: Any) -> None:
+        self.setCurrentItem(self.subjectHierarchyNode().GetItemByDataNode(node))
+
+
+@stand_in
+class qMRMLPlotView(QtWidgets.QWidget):
+    """The place of a plot: its node is real, nothing is drawn."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None):
+        QtWidgets.QWidget.__init__(self, parent)
+        self._scene: Any = None
+        self.plot_view_node: Any = None
+        self.setMinimumSize(120, 80)
+
+    def setMRMLScene(self, scene: Any) -> None:
+        self._scene = scene
+        self.stand_in.emit("mrmlSceneChanged(vtkMRMLScene*)", scene)
+
+    def setMRMLPlotViewNode(self, node: Any) -> None:
+        self.plot_view_node = node
+
+    def fitToContent(self) -> None:
+        pass
+
+
+@stand_in
+class qMRMLPlotWidget(qMRMLWidget):
+    """A plot view with its controller, as the layout has it and a module may make one."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None):
+        qMRMLWidget.__init__(self, parent)
+        self._view = qMRMLPlotView()
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._view)
+
+    def setMRMLScene(self, scene: Any) -> None:
+        qMRMLWidget.setMRMLScene(self, scene)
+        self._view.setMRMLScene(scene)
+
+    def plotView(self) -> Any:
+        return self._view
+
+    def mrmlPlotViewNode(self) -> Any:
+        return self._view.plot_view_node
+
+    def setMRMLPlotViewNode(self, node: Any) -> None:
+        self._view.setMRMLPlotViewNode(node)

@@ -316,12 +316,21 @@ class TestStandIns:
         slicer.mrmlScene.RemoveNode(volume)
         assert selector.currentNode() is None and got[-1] is None
 
-    def test_without_none_the_first_node_is_chosen(self, host):
+    @pytest.mark.parametrize(("actions", "chosen"), [(True, False), (False, True)])
+    def test_a_node_that_comes_is_chosen_where_there_is_nothing_else_to_choose(self, host, actions, chosen):
         selector = slicer.qMRMLNodeComboBox()
+        selector.addEnabled = selector.removeEnabled = actions
         selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
         selector.setMRMLScene(slicer.mrmlScene)
         volume = add_volume()
-        assert selector.currentNode() is volume
+        assert (selector.currentNode() is volume) is chosen
+
+    def test_a_scene_that_comes_with_nodes_gives_the_first(self, host):
+        first, _ = add_volume("A"), add_volume("B")
+        selector = slicer.qMRMLNodeComboBox()
+        selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+        selector.setMRMLScene(slicer.mrmlScene)
+        assert selector.currentNode() is first
 
     def test_what_the_host_does_not_play_fails_by_name(self, host):
         with pytest.raises(NotImplementedError, match="editCurrentNode"):
