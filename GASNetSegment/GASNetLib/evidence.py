@@ -1,0 +1,67 @@
+"""What a segmentation leaves behind so that its threshold stays a view: probability in steps, and the lungs.
+
+The probability is kept as ``ceil(200 p)`` in one byte. For every threshold that is a multiple of 0.005 the
+mask taken from the steps is exactly the mask taken from the probability itself, because
+``p > k/200`` holds if and only if ``ceil(200 p) > k``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .version import VERSION
+
+if TYPE_CHECKING:
+    from .segment import Segmentation
+
+STEPS = 200
+PROBABILITY, LUNGS = 0, 1
+"""Components of an evidence array."""
+
+
+def evidence_of(segmentation: Segmentation) -> np.ndarray:
+    """Evidence of a segmentation: uint8 (z, y, x, 2); probability steps, and the lungs (1 right, 2 left)."""
+    evidence = np.empty((*segmentation.probability.shape, 2), np.uint8)
+    for z, plane in enumerate(segmentation.probability):  # slice by slice: no second float copy of the CT
+        evidence[z, ..., PROBABILITY] = np.ceil(plane.astype(np.float64) * STEPS)
+    evidence[..., LUNGS] = segmentation.lungs.labels
+    return evidence
+
+
+def lesions_above(evidence: np.ndarray, threshold: float) -> np.ndarray:
+    """Lesion mask at a threshold, uint8 (z, y, x).
+
+    Raises:
+        ValueError: not between 0 and 1.
+    """
+    return (evidence[..., PROBABILITY] > round(stepped(threshold) * STEPS)).astype(np.uint8)
+
+
+def stepped(threshold: float) -> float:
+    """The nearest threshold that the evidence can show exactly: a multiple of 0.005, between 0 and 1.
+
+    Raises:
+        ValueError: not between 0 and 1.
+    """
+    if not 0.0 < threshold < 1.0:
+        raise ValueError(f"a threshold lies between 0 and 1, not at {threshold}")
+    return min(max(round(threshold * STEPS), 1), STEPS - 1) / STEPS
+
+
+def provenance_of(segmentation: Segmentation, lungs_method: str) -> dict:
+    """Where a result comes from, as plain JSON values; it holds no patient data."""
+    return {
+        "model": segmentation.model.name,
+        "model_sha256": segmentation.model.sha256,
+        "software_version": VERSION,
+        "threshold": stepped(segmentation.threshold),
+        "device": segmentation.device,
+        "lungs_method": lungs_method,
+        "intensities": segmentation.volume.intensities,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": segmentation.seconds,
+        "notes": list(segmentation.notes),
+    }

@@ -1,0 +1,130 @@
+"""Which models there are on this computer, and which one is in use: the starter and those in one folder.
+
+A model that is deployed never overwrites another. The choice and its history stand in the folder itself, so
+that every program that knows the folder agrees on it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from .atomic import write_atomically
+from .errors import ModelError, ResourceError
+from .model import ENDING, ModelInfo, find_models, read_model_info, starter_model_path
+
+CHOICE_FILE = "in-use.json"
+
+
+@dataclass(frozen=True)
+class ModelStore:
+    """The models of one folder, and the starter that came with the program."""
+
+    folder: Path
+
+    def models(self) -> list[Path]:
+        """Model files, the starter first; a damaged one is listed too, so that it can be complained about."""
+        starter = starter_model_path()
+        return ([starter] if starter else []) + find_models(self.folder)
+
+    def in_use(self) -> Path:
+        """The model to take where none is named.
+
+        Raises:
+            ModelError: there is none at all.
+        """
+        for name in reversed(self._history()):
+            if name and (self.folder / name).is_file():
+                return self.folder / name
+            if not name and starter_model_path():
+                break
+        models = [starter_model_path()] if starter_model_path() else self.models()
+        if not models:
+            raise ModelError(
+                "There is no model on this computer.", "Put a model file into the model folder, or reinstall GASNet."
+            )
+        return models[0]
+
+    def use(self, path: Path) -> None:
+        """Put a model of this store in use; the one before can be had back with :meth:`roll_back`.
+
+        Raises:
+            ModelError: no model, or not one of this store. ResourceError: the folder cannot be written to.
+        """
+        read_model_info(path)
+        name = "" if path == starter_model_path() else path.name
+        if name and path.resolve().parent != self.folder.resolve():
+            raise ModelError(f"{path.name} does not lie in the model folder.", "Deploy it first.")
+        if path != self._current():
+            self._remember([*self._history(), name])
+
+    def deploy(self, path: Path) -> Path:
+        """Copy a model into the folder under a name that is free, and put it in use.
+
+        Returns:
+            The copy; where the same model (by its hash) is there already, that one.
+
+        Raises:
+            ModelError: no model. ResourceError: the folder cannot be written to.
+        """
+        info = read_model_info(path)
+        target = self._same(info) or self._copied(path)
+        self.use(target)
+        return target
+
+    def roll_back(self) -> Path:
+        """Put the model in use that was so before the present one.
+
+        Raises:
+            ModelError: there was none before.
+        """
+        history = self._history()
+        if not history:
+            raise ModelError("No other model was in use before this one.", "Choose a model from the list.")
+        self._remember(history[:-1])
+        return self.in_use()
+
+    def _current(self) -> Path | None:
+        try:
+            return self.in_use()
+        except ModelError:
+            return None
+
+    def _same(self, info: ModelInfo) -> Path | None:
+        for path in find_models(self.folder):
+            try:
+                if read_model_info(path).sha256 == info.sha256:
+                    return path
+            except ModelError:
+                continue
+        return None
+
+    def _copied(self, path: Path) -> Path:
+        target, number = self.folder / path.name, 2
+        while target.exists():
+            target = self.folder / f"{path.name.removesuffix(ENDING)}-{number}{ENDING}"
+            number += 1
+        aside = target.with_name(target.name + ".part")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, aside)
+            aside.replace(target)
+        except OSError as error:
+            raise ResourceError(
+                f"The model folder {self.folder} cannot be written to ({error.strerror}).",
+                "Choose another model folder in the settings.",
+            ) from error
+        return target
+
+    def _history(self) -> list[str]:
+        """File names that were put in use, oldest first; an empty name stands for the starter."""
+        try:
+            names = json.loads((self.folder / CHOICE_FILE).read_text(encoding="utf-8"))["history"]
+            return [name for name in names if isinstance(name, str)]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+    def _remember(self, history: list[str]) -> None:
+        write_atomically(self.folder / CHOICE_FILE, json.dumps({"history": history}).encode())

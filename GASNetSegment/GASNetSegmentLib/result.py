@@ -1,0 +1,176 @@
+"""A segmentation node as a GASNet result: its CT, what the AI found, what a person made of it.
+
+Everything stands in the scene and is saved with it: the lesion and the lungs as segments, the evidence
+(probability steps and lung sides, :mod:`GASNetLib.evidence`) as a volume node beside them, and where the result
+comes from as node attributes. The AI's original is never stored as a segment that a brush could touch: it
+follows from the evidence and the threshold.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+from GASNetLib.errors import InputError
+from GASNetLib.evidence import LUNGS as LUNGS_COMPONENT
+from GASNetLib.evidence import lesions_above, stepped
+
+from .ct_nodes import geometry_of, image_hash, place_beside, set_geometry
+from .segments import segment_array, set_segment_array
+from .terminology import LESION_MEANING, LUNGS_MEANING, Meaning, describe
+
+LESION, LUNGS = "Lesion", "Lungs"
+"""IDs and names of the two segments."""
+
+EVIDENCE_ROLE = "GASNet.evidence"
+ATTRIBUTE = "GASNet."
+THRESHOLD, IMAGE_SHA256 = "threshold", "image_sha256"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A segmentation node with evidence. Make one with :meth:`of` or :meth:`put`."""
+
+    node: object
+    evidence_node: object
+
+    @classmethod
+    def of(cls, segmentation_node) -> Result:
+        """The result that a segmentation node holds.
+
+        Raises:
+            InputError: no node, or nothing of GASNet in it, or its evidence was deleted.
+        """
+        if segmentation_node is None:
+            raise InputError("There is no segmentation yet.", "Segment a CT first.")
+        evidence = segmentation_node.GetNodeReference(EVIDENCE_ROLE)
+        if evidence is None or evidence.GetImageData() is None:
+            raise InputError(
+                f"{segmentation_node.GetName()} carries no result of GASNet (or it was deleted from the scene).",
+                "Segment the CT again.",
+            )
+        return cls(segmentation_node, evidence)
+
+    @classmethod
+    def put(cls, volume_node, segmentation_node, evidence: np.ndarray, provenance: dict) -> Result:
+        """Write a finished run into the scene: lesion, lungs, evidence and provenance."""
+        with slicer.util.NodeModify(segmentation_node):
+            segmentation_node.CreateDefaultDisplayNodes()
+            segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+            if segmentation_node.GetSegmentation().GetNumberOfSegments() == 0:
+                segmentation_node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+            place_beside(segmentation_node, volume_node)
+            result = cls(segmentation_node, _evidence_node(segmentation_node, volume_node, evidence))
+            _ensure_segment(segmentation_node, LESION, LESION_MEANING)
+            _ensure_segment(segmentation_node, LUNGS, LUNGS_MEANING)
+            result._describe({**provenance, IMAGE_SHA256: image_hash(volume_node)})
+            set_segment_array(segmentation_node, LUNGS, evidence[..., LUNGS_COMPONENT] != 0, volume_node)
+            result.set_lesions(result.ai_lesions)
+            segmentation_node.GetDisplayNode().SetSegmentVisibility(LUNGS, False)
+            segmentation_node.GetDisplayNode().SetSegmentVisibility(LESION, True)
+        return result
+
+    @property
+    def ct(self):
+        """The CT node.
+
+        Raises:
+            InputError: it is not in the scene any more.
+        """
+        node = self.node.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
+        if node is None or node.GetImageData() is None:
+            raise InputError(
+                f"The CT of {self.node.GetName()} is not in the scene any more.", "Load the CT and segment it again."
+            )
+        return node
+
+    @property
+    def ct_is_unchanged(self) -> bool:
+        """Whether voxels and grid of the CT are those that were segmented (a sequence may have moved on)."""
+        return image_hash(self.ct) == self.provenance.get(IMAGE_SHA256)
+
+    @property
+    def evidence(self) -> np.ndarray:
+        """Evidence, uint8 (z, y, x, 2); a view, not to be written to."""
+        return slicer.util.arrayFromVolume(self.evidence_node)
+
+    @property
+    def geometry(self):
+        """Grid of all arrays here."""
+        return geometry_of(self.evidence_node)
+
+    @property
+    def threshold(self) -> float:
+        """Probability above which the AI's lesion lies."""
+        return float(self.provenance[THRESHOLD])
+
+    @property
+    def provenance(self) -> dict:
+        """Where the result comes from."""
+        names = [n for n in self.node.GetAttributeNames() if n.startswith(ATTRIBUTE)]
+        return {n.removeprefix(ATTRIBUTE): json.loads(self.node.GetAttribute(n)) for n in names}
+
+    @property
+    def ai_lesions(self) -> np.ndarray:
+        """What the AI found at the threshold, uint8 (z, y, x)."""
+        return lesions_above(self.evidence, self.threshold)
+
+    @property
+    def lesions(self) -> np.ndarray:
+        """The lesion segment as it is now, uint8 (z, y, x)."""
+        return segment_array(self.node, LESION, self.evidence_node)
+
+    @property
+    def lung_labels(self) -> np.ndarray:
+        """Lungs as they were found: 1 right, 2 left, uint8 (z, y, x)."""
+        return self.evidence[..., LUNGS_COMPONENT]
+
+    def set_threshold(self, threshold: float) -> None:
+        """Show the lesion at another threshold; the lesion segment is written anew."""
+        self._describe({**self.provenance, THRESHOLD: stepped(threshold)})
+        self.set_lesions(self.ai_lesions)
+
+    def set_lesions(self, mask: np.ndarray) -> None:
+        """Write the lesion segment (z, y, x)."""
+        set_segment_array(self.node, LESION, mask, self.evidence_node)
+
+    def _describe(self, provenance: dict) -> None:
+        """Attributes of the node, and tags of the lesion segment, which go into exported files."""
+        segment = self.node.GetSegmentation().GetSegment(LESION)
+        for key, value in provenance.items():
+            self.node.SetAttribute(ATTRIBUTE + key, json.dumps(value))
+            segment.SetTag(ATTRIBUTE + key, json.dumps(value))
+
+
+def has_lesions(segmentation_node) -> bool:
+    """Whether a segmentation node holds a lesion segment with voxels in it, which a run would replace."""
+    segment = segmentation_node.GetSegmentation().GetSegment(LESION)
+    if segment is None:
+        return False
+    labelmap = slicer.vtkOrientedImageData()
+    slicer.vtkSlicerSegmentationsModuleLogic.GetSegmentBinaryLabelmapRepresentation(
+        segmentation_node, LESION, labelmap, False
+    )
+    return labelmap.GetNumberOfPoints() > 0 and labelmap.GetScalarRange()[1] > 0
+
+
+def _ensure_segment(segmentation_node, segment_id: str, meaning: Meaning) -> None:
+    segmentation = segmentation_node.GetSegmentation()
+    if segmentation.GetSegment(segment_id) is None:
+        segmentation.AddEmptySegment(segment_id, segment_id)
+        describe(segmentation.GetSegment(segment_id), meaning)
+
+
+def _evidence_node(segmentation_node, volume_node, evidence: np.ndarray):
+    """The node of the evidence. A vector volume, so that no selector offers it as a CT."""
+    node = segmentation_node.GetNodeReference(EVIDENCE_ROLE)
+    if node is None:
+        name = slicer.mrmlScene.GenerateUniqueName(f"{volume_node.GetName()} lesion evidence")
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", name)
+        segmentation_node.SetNodeReferenceID(EVIDENCE_ROLE, node.GetID())
+    slicer.util.updateVolumeFromArray(node, evidence)
+    set_geometry(node, volume_node)
+    place_beside(node, volume_node)
+    return node

@@ -1,0 +1,104 @@
+"""Segments as arrays on a CT's grid, and back.
+
+Slicer keeps a segment cropped, perhaps in one image with others, perhaps under another transform than the CT.
+Here it is always uint8 (z, y, x) on the grid of a volume node. Each segment is taken alone: exported together,
+segments that overlap would lose voxels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+from GASNetLib.errors import InputError
+from GASNetLib.mask_box import box_around
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+
+def segment_array(segmentation_node, segment_id: str, volume_node) -> np.ndarray:
+    """One segment on the grid of a volume node, uint8 (z, y, x), 1 inside.
+
+    Raises:
+        InputError: there is no such segment, or it cannot be had as a label map.
+    """
+    if segmentation_node.GetSegmentation().GetSegment(segment_id) is None:
+        raise InputError(f"{segmentation_node.GetName()} has no segment {segment_id}.", "Segment the CT again.")
+    labelmap = slicer.vtkOrientedImageData()
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    logic.GetSegmentBinaryLabelmapRepresentation(segmentation_node, segment_id, labelmap, False)
+    size = volume_node.GetImageData().GetDimensions()
+    array = np.zeros(size[::-1], np.uint8)
+    if labelmap.GetNumberOfPoints() == 0:
+        return array
+    on_grid = slicer.vtkOrientedImageData()
+    slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
+        labelmap, _grid(volume_node), on_grid, False, False, _transform_between(segmentation_node, volume_node)
+    )
+    part = _scalars(on_grid)
+    x0, x1, y0, y1, z0, z1 = on_grid.GetExtent()
+    array[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1] = part != 0
+    return array
+
+
+def set_segment_array(segmentation_node, segment_id: str, mask: np.ndarray, volume_node) -> None:
+    """Replace a segment by a mask (z, y, x) on the grid of a volume node; other segments stay as they are.
+
+    Raises:
+        InputError: the segmentation holds surfaces instead of label maps.
+    """
+    segmentation = segmentation_node.GetSegmentation()
+    labelmaps = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() not in ("", labelmaps):
+        raise InputError(
+            f"{segmentation_node.GetName()} is made of surfaces.",
+            "Choose a new segmentation, or make its source representation a binary labelmap.",
+        )
+    image = _oriented_image(mask, volume_node)
+    transform = _transform_between(volume_node, segmentation_node)
+    if transform is not None:
+        slicer.vtkOrientedImageDataResample.TransformOrientedImage(image, transform)
+    # Segments that share one image push each other's voxels out; overlapping is what lesion and lungs do.
+    segmentation.SeparateSegmentLabelmap(segment_id)
+    slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(
+        image, segmentation_node, segment_id, slicer.vtkSlicerSegmentationsModuleLogic.MODE_REPLACE
+    )
+
+
+def _oriented_image(mask: np.ndarray, volume_node):
+    """The mask's box around its content as Slicer's image with a place."""
+    box = box_around(mask)
+    cropped = np.ascontiguousarray(mask[box], dtype=np.uint8)
+    image = _placed(volume_node)
+    (z, y, x) = box
+    image.SetExtent(x.start, x.stop - 1, y.start, y.stop - 1, z.start, z.stop - 1)
+    image.GetPointData().SetScalars(numpy_to_vtk(cropped.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR))
+    return image
+
+
+def _grid(volume_node):
+    """The grid of a volume node without voxels, as a reference for resampling."""
+    image = _placed(volume_node)
+    image.SetExtent(volume_node.GetImageData().GetExtent())
+    return image
+
+
+def _placed(volume_node):
+    matrix = vtk.vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(matrix)
+    image = slicer.vtkOrientedImageData()
+    image.SetGeometryFromImageToWorldMatrix(matrix)
+    return image
+
+
+def _scalars(image) -> np.ndarray:
+    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+
+
+def _transform_between(source_node, target_node):
+    """Transform from one node's coordinates to another's; None where they have the same parent."""
+    source, target = source_node.GetParentTransformNode(), target_node.GetParentTransformNode()
+    if source is target:
+        return None
+    transform = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(source, target, transform)
+    return transform
