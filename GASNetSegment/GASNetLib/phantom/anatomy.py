@@ -1,19 +1,17 @@
-"""Shapes of a chest as signed distances in mm (negative inside), in a patient frame.
+"""Shapes of a chest as signed distances in mm (negative inside), and its tissues, in a patient frame.
 
 The patient frame is LPS (x to the left, y to the back, z to the head) with its origin between the lungs. All
 functions take coordinates that broadcast against each other: a lattice as well as single points.
-Distances are exact at the surface and within some percent near it, which is what edges need.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
-from .texture import ANATOMY, random_stream
+from .build import Build
+from .shapes import axial_section, ellipsoid, smooth_intersection, smooth_union, tube
 
 AIR, FAT, MUSCLE, SKIN = -1000.0, -100.0, 52.0, 20.0
 LIVER, SPLEEN, STOMACH, MYOCARDIUM = 58.0, 48.0, 25.0, 48.0
@@ -32,96 +30,6 @@ _BODY_KNOTS = {
     "back": (112, 124, 126, 122, 114, 104, 88, 70, 62),
 }
 
-
-@dataclass(frozen=True)
-class Build:
-    """What differs between patients, drawn from the seed. Lengths in mm, angles in radians, density in HU."""
-
-    scale: tuple[float, float, float]
-    fat: float
-    breast: float
-    heart: float
-    heart_shift: float
-    dome: tuple[float, float]
-    scoliosis: float
-    kyphosis: float
-    rib_pitch: float
-    rib_slope: float
-    blood: float
-    parenchyma: float
-    gravity: float
-    rotation: tuple[float, float, float]
-    shift: tuple[float, float, float]
-    table_gap: float
-
-    @classmethod
-    def of(cls, seed: int) -> Build:
-        """Patient of a seed."""
-        rng = random_stream(seed, ANATOMY)
-        uniform = rng.uniform
-        return cls(
-            scale=(uniform(0.9, 1.08), uniform(0.9, 1.1), uniform(0.86, 1.1)),
-            fat=float(6 + 22 * rng.beta(1.6, 2.5)),
-            breast=float(uniform(22, 36) if rng.random() < 0.5 else 0),
-            heart=uniform(0.88, 1.15),
-            heart_shift=uniform(-6, 8),
-            dome=(uniform(-80, -56), uniform(-88, -66)),
-            scoliosis=uniform(-7, 7),
-            kyphosis=uniform(-6, 6),
-            rib_pitch=uniform(25, 29),
-            rib_slope=uniform(0.6, 0.8),
-            blood=float(uniform(150, 320) if rng.random() < 0.3 else uniform(36, 48)),
-            parenchyma=uniform(-905, -855),
-            gravity=uniform(0.2, 0.6),
-            rotation=tuple(rng.normal(0, (0.03, 0.03, 0.05)).tolist()),
-            shift=tuple(rng.normal(0, (6, 5, 5)).tolist()),
-            table_gap=uniform(2, 8),
-        )
-
-    @property
-    def world_from_patient(self) -> np.ndarray:
-        """Rotation matrix 3×3 of the patient on the table; the origin moves by :attr:`shift`."""
-        matrix = np.eye(3)
-        for axis, angle in enumerate(self.rotation):
-            c, s = np.cos(angle), np.sin(angle)
-            i, j = (axis + 1) % 3, (axis + 2) % 3
-            turn = np.eye(3)
-            turn[i, i], turn[i, j], turn[j, i], turn[j, j] = c, -s, s, c
-            matrix = matrix @ turn
-        return matrix
-
-
-def smooth_union(a: np.ndarray, b: np.ndarray, radius: float = 6.0) -> np.ndarray:
-    """Union of two distances with a rounded seam."""
-    h = np.clip(0.5 + (b - a) * (0.5 / radius), 0, 1)
-    return b + (a - b) * h - radius * h * (1 - h)
-
-
-def smooth_intersection(a: np.ndarray, b: np.ndarray, radius: float = 6.0) -> np.ndarray:
-    """Intersection of two distances with a rounded edge."""
-    return -smooth_union(-a, -b, radius)
-
-
-def ellipsoid(x, y, z, centre, semi) -> np.ndarray:
-    """Distance to an axis-parallel ellipsoid, measured along the ray from its centre."""
-    dx, dy, dz = x - centre[0], y - centre[1], z - centre[2]
-    r = np.sqrt((dx / semi[0]) ** 2 + (dy / semi[1]) ** 2 + (dz / semi[2]) ** 2) + 1e-3
-    return np.sqrt(dx * dx + dy * dy + dz * dz) * (1 - 1 / r)
-
-
-def tube(x, y, z, points, radius: float) -> np.ndarray:
-    """Distance to a tube of one radius along a polyline."""
-    nearest = np.float32(np.inf)
-    for start, stop in pairwise(points):
-        dx, dy, dz = (axis - np.float32(v) for axis, v in zip((x, y, z), start, strict=True))
-        ax, ay, az = (np.float32(b - a) for a, b in zip(start, stop, strict=True))
-        square = ax * ax + ay * ay + az * az
-        along = dx * ax + dy * ay + dz * az
-        t = np.clip(along / square, 0, 1)
-        nearest = np.minimum(nearest, dx * dx + dy * dy + dz * dz - t * (2 * along - t * square))
-    return np.sqrt(np.maximum(nearest, 0)) - np.float32(radius)
-
-
 _FINE_Z = np.arange(-300.0, 301.0, 4.0)
 
 
@@ -138,15 +46,6 @@ _BODY = {name: _smooth_curve(_BODY_Z, values) for name, values in _BODY_KNOTS.it
 
 def _profile(z, curve):
     return np.interp(z, _FINE_Z, curve).astype(np.float32)
-
-
-def _section(x, y, half_width, front, back, exponent):
-    """Distance to a superellipse in the axial plane, measured along the ray from its centre."""
-    dy = y - (front + back) / 2
-    half_depth = (back - front) / 2
-    r = (np.abs(x) / half_width) ** exponent + (np.abs(dy) / half_depth) ** exponent
-    r = r ** (1 / exponent) + 1e-3
-    return np.sqrt(x * x + dy * dy) * (1 - 1 / r)
 
 
 class Chest:
@@ -169,7 +68,7 @@ class Chest:
     def body(self) -> np.ndarray:
         """Skin surface, without the flattening by the table."""
         z, fat = self.z, self.build.fat
-        distance = _section(
+        distance = axial_section(
             self.x,
             self.y,
             _profile(z, _BODY["half width"]) + fat,
@@ -190,7 +89,7 @@ class Chest:
     def cavity(self) -> np.ndarray:
         """Inside of the rib cage."""
         z = self.z
-        return self.unit * _section(
+        return self.unit * axial_section(
             self.x,
             self.y,
             _profile(z, _CAVITY["half width"]),

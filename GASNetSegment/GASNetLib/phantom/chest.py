@@ -9,7 +9,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..geometry import Geometry
-from .anatomy import AIR, Build, Chest
+from .anatomy import AIR, Chest
+from .build import Build
 from .lesions import NOWHERE, LesionFields, lattice_axes, mask_lesions, random_lesions, severity_fraction
 from .texture import KERNELS, NOISE, TISSUE, ct_noise, random_stream, smooth_field
 from .trees import coverage, lung_trees

@@ -8,7 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..geometry import Geometry
-from .anatomy import Build, Chest
+from .anatomy import Chest
+from .build import Build
 from .texture import LESIONS, random_stream, smooth_field
 from .trees import lung_points
 

@@ -16,9 +16,9 @@ KERNELS = {"soft": (0.22, 1.6), "sharp": (0.42, 0.9)}
 _NODE_BOX = (250.0, 200.0, 240.0)  # mm from the patient's origin that smooth fields cover
 
 
-def random_stream(seed: int, stream: int) -> np.random.Generator:
+def random_stream(seed: int, *stream: int) -> np.random.Generator:
     """Generator that depends on nothing but the seed and which part of the phantom draws."""
-    return np.random.default_rng([seed, stream])
+    return np.random.default_rng([seed, *stream])
 
 
 def smooth_field(rng: np.random.Generator, lattice: Geometry, scale_mm: float) -> np.ndarray:

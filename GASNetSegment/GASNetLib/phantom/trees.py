@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from ..geometry import Geometry
-from .anatomy import Build, Chest, central_airway_tubes
+from .anatomy import Chest, central_airway_tubes
+from .build import Build
 from .texture import VESSELS, random_stream
 
 LEVELS = 12
@@ -98,17 +99,18 @@ def lung_trees(build: Build, seed: int, voxel_mm: float) -> tuple[Branches, Bran
 
     Twigs far thinner than a voxel are left out: what they add to it is the parenchyma's density.
     """
-    rng = random_stream(seed, VESSELS)
     levels = int(np.clip(np.round(LEVELS - 2 * np.log2(max(voxel_mm, 0.5) / 0.8)), 5, LEVELS))
     vessels, airways = [], []
     for side in (-1, 1):
+        # A stream for each tree: another resolution takes more or fewer twigs from the same trees.
+        arterial, venous = (random_stream(seed, VESSELS, side + 1, kind) for kind in (0, 1))
         root = np.array(HILUM[side]) * build.scale
-        targets = lung_points(build, rng, side, 2**LEVELS, 3.0)
-        arteries = grow_tree(rng, root, targets, levels, 0.42)
+        targets = lung_points(build, arterial, side, 2**LEVELS, 3.0)
+        arteries = grow_tree(arterial, root, targets, levels, 0.42)
         beside = np.array([0.7, 0.2, 0.7]) * (2.1 * arteries.radii.mean(1) + 0.5)[:, None]
         airways.append(arteries.moved(beside[:, None]).thicker_than(0.9).grown(0.8, 0.1))
-        targets = lung_points(build, rng, side, 2**LEVELS, 3.0)
-        vessels += [arteries, grow_tree(rng, root + BELOW_ARTERY, targets, levels, 0.36)]
+        targets = lung_points(build, venous, side, 2**LEVELS, 3.0)
+        vessels += [arteries, grow_tree(venous, root + BELOW_ARTERY, targets, levels, 0.36)]
     return join(vessels), join([*airways, central_airways(build)])
 
 
