@@ -943,3 +943,42 @@ class qMRMLPlotWidget(qMRMLWidget):
 
     def setMRMLPlotViewNode(self, node: Any) -> None:
         self._view.setMRMLPlotViewNode(node)
+
+
+@stand_in(locked=False)
+class qMRMLSegmentationShow3DButton(QtWidgets.QPushButton):
+    """Makes the closed surface of a segmentation and shows it, or removes it."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None):
+        QtWidgets.QPushButton.__init__(self, "Show 3D", parent)
+        self.setCheckable(True)
+        self.setEnabled(False)
+        self._node: Any = None
+        self._observed = Observed(self, "refresh")
+        self.clicked.connect(self._show)
+
+    def segmentationNode(self) -> Any:
+        return self._node
+
+    def setSegmentationNode(self, node: Any) -> None:
+        self._node = node
+        self._observed.clear()
+        if node is not None:
+            self._observed.watch(node, vtk.vtkCommand.ModifiedEvent)
+        self.refresh()
+
+    def setLocked(self, locked: bool) -> None:
+        self.stand_in.keep("locked", locked)
+        self.refresh()
+
+    def refresh(self) -> None:
+        self.setEnabled(self._node is not None and not self.stand_in.values["locked"])
+        name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+        self.setChecked(self._node is not None and self._node.GetSegmentation().ContainsRepresentation(name))
+
+    def _show(self, shown: bool) -> None:
+        if shown:
+            self._node.CreateClosedSurfaceRepresentation()
+            self._node.GetDisplayNode().SetVisibility3D(True)
+        else:
+            self._node.RemoveClosedSurfaceRepresentation()

@@ -45,6 +45,7 @@ WANTED = [
     "qMRMLPlotWidget",
     "qMRMLRangeWidget",
     "qMRMLSegmentEditorWidget",
+    "qMRMLSegmentationShow3DButton",
     "qMRMLSubjectHierarchyComboBox",
     "qMRMLSegmentSelectorWidget",
     "qMRMLSegmentsTableView",

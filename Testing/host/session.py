@@ -25,6 +25,7 @@ from . import (
     i18n,
     parameter_node,
     qt,
+    sample_data,
     scripted_module,
     slicer_util,
     stand_in,
@@ -33,6 +34,16 @@ from .application import Modules, qSlicerScriptedLoadableModule
 from .pythonqt import wrap, wrapper_class
 
 SUBMODULES = {"ScriptedLoadableModule": scripted_module, "i18n": i18n, "parameterNodeWrapper": parameter_node}
+
+VTK_LIBRARIES = {
+    name: sys.modules[f"slicer_core.{library}"]
+    for name, library in {
+        "vtkITK": "vtkITK",
+        "vtkTeem": "vtkTeem",
+        "vtkSegmentationCorePython": "vtkSegmentationCore",
+    }.items()
+}
+"""Libraries of Slicer that its Python imports by their own names."""
 
 
 class Host:
@@ -53,7 +64,7 @@ class Host:
     # --- life ------------------------------------------------------------------------------------------
 
     def _start(self, with_main_window: bool) -> None:
-        sys.modules.update(qt=qt, ctk=ctk)
+        sys.modules.update({"qt": qt, "ctk": ctk, "SampleData": sample_data, **VTK_LIBRARIES})
         for name, module in SUBMODULES.items():
             sys.modules[f"slicer.{name}"] = module
             setattr(slicer, name, module)
@@ -105,7 +116,10 @@ class Host:
         sys.excepthook = self._had_hook
         sys.path[:] = self._had_path
         for name in set(sys.modules) - set(self._had_modules):
-            if name in ("qt", "ctk") or name.removeprefix("slicer.") in SUBMODULES:
+            if (
+                name in ("qt", "ctk", "SampleData", *VTK_LIBRARIES)
+                or name.removeprefix("slicer.") in SUBMODULES
+            ):
                 del sys.modules[name]
         for name in set(vars(slicer)) - set(self._had_attributes):
             delattr(slicer, name)
@@ -143,6 +157,13 @@ class Host:
     def startup_completed(self) -> None:
         """All modules are loaded: Slicer emits startupCompleted()."""
         self._qt_app.stand_in.emit("startupCompleted()")
+
+    def click_sample(self, name: str) -> Any:
+        """Click a picture in the Sample Data module: its own downloader is called with the source."""
+        source = sample_data.SampleDataLogic().sourceForSampleName(name)
+        if source is None or source.customDownloader is None:
+            raise AssertionError(f"No sample {name} with its own downloader; nothing is fetched by URL here")
+        return source.customDownloader(source)
 
     def open_module(self, name: str) -> Any:
         """Show a module as a click in the module selector does; return its Python widget."""
