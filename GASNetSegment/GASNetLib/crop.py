@@ -108,13 +108,22 @@ def _shrink_factors(geometry: Geometry, grid: Geometry) -> np.ndarray:
 
 
 def _averaged(image: sitk.Image, grid: Geometry) -> sitk.Image:
-    factors = np.maximum(1, np.floor(_shrink_factors(Geometry.of(image), grid) + 0.25)).astype(int)
-    if factors.max() == 1:
+    """The image smoothed as a mean over one voxel of the grid would, and coarser where that loses nothing.
+
+    Bins half as wide as the grid's voxels make the rest cheap; a Gaussian adds the missing variance. (Bins of
+    the full width would depend on where the first one starts, and so on the orientation of the storage.)
+    """
+    factors = np.maximum(_shrink_factors(Geometry.of(image), grid), 1.0)
+    bins = np.minimum(np.maximum(1, np.floor(factors / 2)).astype(int), image.GetSize())
+    if bins.max() > 1:
+        # BinShrink drops an incomplete last bin: the border is repeated to complete it.
+        rest = (-np.asarray(image.GetSize())) % bins
+        padded = sitk.ZeroFluxNeumannPad(image, [0, 0, 0], rest.tolist()) if rest.any() else image
+        image = sitk.BinShrink(padded, bins.tolist())
+    variance = (factors**2 - bins**2) / (12.0 * bins**2)  # of a uniform distribution, in voxels of a bin
+    if variance.max() < 0.01:
         return image
-    # BinShrink drops an incomplete last bin: the border is repeated to complete it.
-    rest = (-np.asarray(image.GetSize())) % factors
-    padded = sitk.ZeroFluxNeumannPad(image, [0, 0, 0], rest.tolist()) if rest.any() else image
-    return sitk.BinShrink(padded, factors.tolist())
+    return sitk.DiscreteGaussian(image, variance.tolist(), 9, 0.01, False)
 
 
 def _sampled(image: sitk.Image, grid: Geometry, outside: float) -> np.ndarray:

@@ -74,19 +74,26 @@ def lung_box(lungs: Lungs, margin_mm: float = 5.0) -> Box:
     Raises:
         ValueError: the labels hold no lung.
     """
-    index = _index_range(lungs.labels > 0)
-    corners = np.array(np.meshgrid(*index, indexing="ij")).reshape(3, -1)
-    points = (lungs.geometry.index_to_physical @ np.vstack([corners, np.ones(8)]))[:3]
-    lower, upper = points.min(axis=1) - margin_mm, points.max(axis=1) + margin_mm
+    ends = _row_ends(lungs.labels > 0)
+    to_physical = lungs.geometry.index_to_physical
+    points = ends @ to_physical[:3, :3].T + to_physical[:3, 3]
+    # From the centre of a voxel to its farthest corner, along each of the patient's axes.
+    margin = margin_mm + np.abs(to_physical[:3, :3]).sum(axis=1) / 2
+    lower, upper = points.min(axis=0) - margin, points.max(axis=0) + margin
     return Box(tuple(lower.tolist()), tuple(upper.tolist()))
 
 
-def _index_range(mask: np.ndarray) -> list[tuple[float, float]]:
-    """First and last edge of the mask along the index axes (x, y, z); voxel k reaches from k − ½ to k + ½."""
-    if not mask.any():
+def _row_ends(mask: np.ndarray) -> np.ndarray:
+    """Index (x, y, z) of the first and the last voxel of every row of the mask, shape (n, 3).
+
+    No voxel lies further out in any direction, oblique ones too, and rows are far fewer than voxels.
+    """
+    z, y = np.nonzero(mask.any(axis=2))
+    if not z.size:
         raise ValueError("the labels hold no lung")
-    where = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in (2, 1, 0)]
-    return [(float(w[0]) - 0.5, float(w[-1]) + 0.5) for w in where]
+    rows = mask[z, y]
+    first, last = rows.argmax(axis=1), mask.shape[2] - 1 - rows[:, ::-1].argmax(axis=1)
+    return np.concatenate([np.stack([x, y, z], axis=1) for x in (first, last)])
 
 
 def _on_native_grid(labels: np.ndarray, grid: Geometry, native: Geometry) -> np.ndarray:

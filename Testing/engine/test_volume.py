@@ -138,7 +138,9 @@ def mask(phantom, tmp_path) -> Path:
 def zero_spacing(phantom, tmp_path) -> Path:
     path = write(phantom.geometry.image(phantom.hu), tmp_path / "ct.mhd")
     lines = path.read_text().splitlines()
-    path.write_text("\n".join("ElementSpacing = 0 1 1" if "Spacing" in line else line for line in lines) + "\n")
+    path.write_text(
+        "\n".join("ElementSpacing = 0 1 1" if "Spacing" in line else line for line in lines) + "\n"
+    )
     return path
 
 
