@@ -78,16 +78,26 @@ def open_tiny_crops(cohort, cache, progress) -> Mapping:
     return tiny_crops()
 
 
+def leave_memory(megabytes: int) -> None:
+    """From now on the process gets only so much more memory from the operating system."""
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + megabytes * 2**20,) * 2)
+
+
 def main() -> int:
-    """Work on a run; the environment variable FILE_LIMIT makes larger files fail as a full disk does."""
+    """Work on a run; MEMORY_LEFT (MB) in the environment limits the memory."""
     import torch
 
     from GASNetLib.training.session import work_on
 
     torch.set_num_threads(1)
-    if "FILE_LIMIT" in os.environ:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.environ["FILE_LIMIT"]),) * 2)
-    return work_on(sys.argv[1], open_tiny_crops)
+
+    def open_crops(cohort, cache, progress) -> Mapping:
+        if "MEMORY_LEFT" in os.environ:
+            leave_memory(int(os.environ["MEMORY_LEFT"]))
+        return open_tiny_crops(cohort, cache, progress)
+
+    return work_on(sys.argv[1], open_crops)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from ..atomic import write_atomically
+from ..errors import ResourceError
 from .errors import RunError
 
 POLL_SECONDS = 0.1
@@ -58,14 +59,25 @@ def is_alive(identity: Identity | None) -> bool:
     return _start_of(identity.pid) == identity.started
 
 
+def is_running(pid: int) -> bool:
+    """True if a process of this number runs; for a child that was just started."""
+    return _start_of(pid) is not None
+
+
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Hold a lock file; the operating system lets go of it when the process ends, however it ends.
 
     Raises:
-        RunError: somebody else holds it.
+        RunError: somebody else holds it. ResourceError: the folder cannot be written to.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise ResourceError(
+            f"The folder {path.parent} cannot be written to: {error.strerror or error}.",
+            "Choose a folder that you may write to.",
+        ) from error
     try:
         if not _locked(descriptor):
             raise RunError(

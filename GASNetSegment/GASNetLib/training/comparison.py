@@ -1,0 +1,99 @@
+"""Champion and challenger: models on the same validation cases, on the native grid of the CTs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..cohort import Case, Cohort
+from ..lungs import find_lungs
+from ..metrics import Overlap, Summary, overlap, summary
+from ..model import Model, load_model
+from ..run.errors import RunError
+from ..segment import segment
+from ..volume import read_mask, read_volume
+
+THIN = 5
+"""With fewer cases a difference says little."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Agreement with the reference of every case, for each model.
+
+    Attributes:
+        models: names, the champion first.
+        cases: names. overlaps: per model, per case.
+        left_out: cases that one of the models was trained on.
+    """
+
+    models: tuple[str, ...]
+    cases: tuple[str, ...]
+    overlaps: tuple[tuple[Overlap, ...], ...]
+    left_out: tuple[str, ...]
+
+    def figure(self, model: int, name: str) -> Summary:
+        """Mean ± SD of ``dice``, ``sensitivity`` or ``specificity`` of a model."""
+        return summary(getattr(found, name) for found in self.overlaps[model])
+
+    def gain(self, model: int) -> Summary:
+        """Mean ± SD of the Dice of a model minus that of the first, case by case."""
+        pairs = zip(self.overlaps[0], self.overlaps[model], strict=True)
+        return summary(None if a.dice is None or b.dice is None else b.dice - a.dice for a, b in pairs)
+
+    def verdict(self, model: int) -> str:
+        """The comparison with the first model in words, with how far it can be trusted."""
+        gain = self.gain(model)
+        if gain.mean is None:
+            return "No case tells the models apart."
+        direction = "higher" if gain.mean > 0 else "lower"
+        said = f"{self.models[model]}: the Dice is {abs(gain.mean):.3f} {direction} over {gain.n} cases"
+        if gain.n < THIN:
+            return f"{said}. So few cases are thin evidence: look at the results yourself."
+        # 2 standard errors of the paired differences.
+        if abs(gain.mean) <= 2 * (gain.sd or 0.0) / gain.n**0.5:
+            return f"{said}, which is within the chance of these cases."
+        return f"{said}, which is more than the chance of these cases."
+
+
+def compare_models(
+    packages: Sequence[Path],
+    cohort: Cohort,
+    device: str = "auto",
+    progress: Callable[[str, float], None] | None = None,
+) -> Comparison:
+    """Segment the validation cases of a cohort with every model; lungs are looked for once a case.
+
+    Raises:
+        RunError: no case is left to compare on. ModelError, InputError: a file cannot be used.
+    """
+    models = [load_model(path) for path in packages]
+    trained_on = {name for model in models for name in model.info.training.get("trained_on", ())}
+    asked = cohort.with_role("validation")
+    cases = [case for case in asked if case.name not in trained_on]
+    if not cases:
+        raise RunError(
+            "There is no validation case that none of the models was trained on.",
+            "Add cases with masks and the role validation.",
+        )
+    found = []
+    for position, case in enumerate(cases):
+        if progress is not None:
+            progress(case.name, position / len(cases))
+        found.append(_overlaps(case, models, device))
+    return Comparison(
+        models=tuple(model.info.name for model in models),
+        cases=tuple(case.name for case in cases),
+        overlaps=tuple(zip(*found, strict=True)),
+        left_out=tuple(case.name for case in asked if case.name in trained_on),
+    )
+
+
+def _overlaps(case: Case, models: Sequence[Model], device: str) -> list[Overlap]:
+    volume = read_volume(case.ct)
+    reference, _ = read_mask(case.mask, volume.geometry)
+    lungs = find_lungs(volume)
+    return [
+        overlap(segment(volume, model, device=device, lungs=lungs).lesions, reference) for model in models
+    ]

@@ -1,0 +1,184 @@
+"""What can befall a training, done to real processes: what is lost, and what is said."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from training.tiny_cohort import tiny_cohort
+
+from GASNetLib.run.checkpoints import checkpoints
+from GASNetLib.run.folder import RunFolder
+from GASNetLib.training.presets import ABLATIONS, preset
+from GASNetLib.training.session import prepare_run
+from GASNetLib.training.settings import changed
+
+WORKER = Path(__file__).parent / "tiny_cohort.py"
+ITERATIONS = 8
+SETTINGS = changed(
+    preset("smoke"),
+    {"precision": "float32", "iterations": ITERATIONS, "val_every": 4, "preview_every": 100, "theta": 1},
+)
+
+
+def prepared(path: Path, changes: dict | None = None) -> RunFolder:
+    return prepare_run(path, tiny_cohort(), changed(SETTINGS, changes or {}), device="cpu")
+
+
+def start(run: RunFolder, *launcher: str, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, *launcher, str(WORKER), str(run.path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+    )
+
+
+def finish(run: RunFolder, *launcher: str, **environment: str) -> tuple[int, str]:
+    process = start(run, *launcher, **environment)
+    errors = process.communicate(timeout=300)[1]
+    return process.returncode, errors
+
+
+def losses(run: RunFolder) -> list[dict]:
+    return [event["losses"] for event in run.events() if event["kind"] == "iteration"]
+
+
+def codes(run: RunFolder) -> list[str]:
+    return [event["code"] for event in run.events() if event["kind"] == "warning"]
+
+
+def wait_for_iteration(run: RunFolder, iteration: int, process: subprocess.Popen) -> None:
+    end = time.monotonic() + 120
+    while run.state().iteration < iteration:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> list[dict]:
+    run = prepared(tmp_path_factory.mktemp("uninterrupted") / "run")
+    assert finish(run)[0] == 0
+    assert run.state().state == "done"
+    return losses(run)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 8 MB of its own; mounting needs the rights of an administrator."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a file system of its own cannot be mounted here (not an administrator)")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_kill_9_at_a_random_moment_and_a_corrupt_last_checkpoint_cost_nothing_but_time(
+    tmp_path, uninterrupted
+):
+    run = prepared(tmp_path / "run")
+    process = start(run)
+    wait_for_iteration(run, 3, process)
+    time.sleep(random.uniform(0, 0.3))
+    process.kill()
+    process.wait()
+    assert run.state().state == "interrupted"
+    latest = checkpoints(run.checkpoints)[-1]
+    latest.write_bytes(latest.read_bytes()[:-100])
+    assert finish(run)[0] == 0
+    assert run.state().state == "done"
+    assert losses(run) == uninterrupted
+    assert codes(run) == ["checkpoint"]
+
+
+def test_a_second_trainer_is_refused_and_a_stop_request_ends_the_first_which_resumes_exactly(
+    tmp_path, uninterrupted
+):
+    run = prepared(tmp_path / "run")
+    first = start(run)
+    wait_for_iteration(run, 1, first)
+    status, said = finish(run)
+    assert status == 2
+    assert "Another training is working" in said
+    assert first.poll() is None or first.returncode == 0
+    how = run.stop(patience=60)
+    first.wait()
+    assert how in ("stopped", "not running")
+    assert finish(run)[0] == 0
+    assert losses(run) == uninterrupted
+
+
+def test_a_full_disk_stops_with_advice_and_the_training_goes_on_when_there_is_space(
+    small_disk, uninterrupted
+):
+    run = prepared(small_disk / "run")
+    process = start(run)
+    wait_for_iteration(run, 2, process)
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while True:
+            ballast.write(bytes(4096))
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 1
+    assert "No space left" in said and "Free disk space" in said
+    (small_disk / "ballast").unlink()
+    assert finish(run)[0] == 0
+    assert losses(run) == uninterrupted
+
+
+def test_a_read_only_folder_is_named_before_anything_is_computed(small_disk):
+    run = prepared(small_disk / "run")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    status, said = finish(run)
+    assert status != 0
+    assert "Traceback" not in said
+    assert "read-only" in said.lower()
+
+
+def test_losses_that_are_no_numbers_end_with_advice(tmp_path):
+    run = prepared(
+        tmp_path / "run", {**ABLATIONS["supervised"], "optimisation.rate_s": 1e30, "iterations": 40}
+    )
+    assert finish(run)[0] == 1
+    state = run.state()
+    assert state.state == "failed"
+    assert "numbers" in state.cause and "learning rates" in state.advice
+    assert codes(run) == ["nan"] * 3
+
+
+def test_too_little_memory_halves_the_micro_batch_and_says_so(tmp_path):
+    large = {"batch": 16, "micro_batch": 16, "segmenter.channels": 16, "iterations": 1, "patch": [16, 64, 64]}
+    run = prepared(tmp_path / "run", {**ABLATIONS["supervised"], **large})
+    status, said = finish(run, MEMORY_LEFT="900", MALLOC_ARENA_MAX="1")
+    assert status == 0, said
+    assert "memory" in codes(run)
+    assert len(losses(run)) == 1
+
+
+def test_too_little_memory_even_for_one_volume_ends_with_advice(tmp_path):
+    large = {"batch": 2, "micro_batch": 2, "segmenter.channels": 64, "patch": [40, 160, 160]}
+    run = prepared(tmp_path / "run", {**ABLATIONS["supervised"], **large})
+    assert finish(run, MEMORY_LEFT="500", MALLOC_ARENA_MAX="1")[0] == 1
+    assert "too small even for one volume" in run.state().cause
+
+
+def test_two_processes_with_torchrun_give_the_losses_of_one(tmp_path):
+    # Sums in another order differ in the last digit; with small steps of Adam the difference stays there.
+    small_steps = {f"optimisation.rate_{name}": 1e-5 for name in "sgd"} | {"iterations": 4}
+    alone, shared = (prepared(tmp_path / name, small_steps) for name in ("alone", "shared"))
+    assert finish(alone)[0] == 0
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    status, said = finish(shared, *launcher)
+    assert status == 0, said
+    assert len(losses(shared)) == len(losses(alone)) == 4
+    for ours, theirs in zip(losses(shared), losses(alone), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-6)
