@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import ResourceError
@@ -21,23 +23,54 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         ResourceError: the disk is full, or the folder cannot be written to; an old file stays as it was.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{PART_ENDING}")
+    aside = _aside(path)
+    with _in_plain_words(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(content)
+            _move(aside, path)
+        finally:
+            with suppress(OSError):  # there is none if all went well
+                aside.unlink()
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """The same for writers that tell the format by the name: a path of that name, in a folder beside.
+
+    Raises:
+        ResourceError: as :func:`write_atomically`.
+    """
+    folder = _aside(path)
+    with _in_plain_words(path):
+        try:
+            folder.mkdir(parents=True)
+            yield folder / path.name
+            _move(folder / path.name, path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{PART_ENDING}")
+
+
+@contextmanager
+def _in_plain_words(path: Path) -> Iterator[None]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-        _flush_folder(path.parent)
+        yield
     except OSError as error:
         raise ResourceError(
             f"{path} cannot be written: {error.strerror or error}.",
             "Free disk space, or choose a folder that you may write to.",
         ) from error
-    finally:
-        with suppress(OSError):  # there is none if all went well
-            aside.unlink()
+
+
+def _move(aside: Path, path: Path) -> None:
+    with aside.open("r+b") as file:
+        os.fsync(file.fileno())
+    os.replace(aside, path)
+    _flush_folder(path.parent)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -76,6 +76,22 @@ def read_dicom_folder(folder: Path, series_of: Path | None = None) -> tuple[sitk
     return image, notes + spacing_notes
 
 
+def series_files(path: Path) -> list[Path]:
+    """Files of the series that :func:`read_dicom_folder` reads of a folder (or of one file of it), in order.
+
+    Raises:
+        InputError: as there; also a path that is no DICOM.
+    """
+    is_folder = path.is_dir()
+    if not is_folder and not (path.is_file() and is_dicom_file(path)):
+        raise InputError(f"{path.name} is no DICOM series.", "Choose the folder that holds the CT series.")
+    slices = _read_headers(path if is_folder else path.parent)
+    if not slices:
+        raise InputError(f"The folder {path.name} holds no DICOM images.", "Choose the CT series.")
+    chosen, _ = _choose_series(slices, path, None if is_folder else path)
+    return [item.path for item in _checked_stack(chosen)[0]]
+
+
 def _read_headers(folder: Path) -> list[Slice]:
     headers = (_read_header(path) for path in sorted(folder.rglob("*")) if path.is_file())
     return [header for header in headers if header is not None]
