@@ -19,6 +19,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -142,11 +143,9 @@ class CropCache:
     def remove_abandoned(self) -> None:
         """Remove what writers that were killed have left."""
         for part in self.folder.glob(f"*/*/.*{PART_ENDING}"):
-            try:
+            with suppress(OSError):  # another process was faster, or it is not ours to remove
                 if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
-                    part.unlink()
-            except OSError:  # another process was faster, or it is not ours to remove
-                continue
+                    shutil.rmtree(part)
 
     @property
     def _content(self) -> KnownContent:

@@ -16,12 +16,13 @@ from .network_crop import NetworkCrop
 
 
 def encode_crop(crop: NetworkCrop) -> bytes:
-    """The crop as a ``.safetensors`` file: plain HU, deflated masks, geometry and checksum as metadata."""
+    """The crop as a ``.safetensors`` file: plain HU, deflated masks, grid and checksum as metadata."""
     tensors = {"hu": np.ascontiguousarray(crop.hu, "<i2"), "lungs": _deflated(crop.lungs)}
     if crop.lesions is not None:
         tensors["lesions"] = _deflated(crop.lesions)
-    geometry = json.dumps(asdict(crop.grid))
-    return save(tensors, {"geometry": geometry, "crc32": str(_checksum(geometry, tensors))})
+    grid = asdict(crop.grid)
+    # One key: of several, safetensors writes them in any order, and equal crops are to be equal files.
+    return save(tensors, {"crop": json.dumps({"grid": grid, "crc32": _checksum(grid, tensors)})})
 
 
 def read_crop(path: Path) -> NetworkCrop:
@@ -33,9 +34,8 @@ def read_crop(path: Path) -> NetworkCrop:
     try:
         header, tensors = _map_tensors(path)
         shape = tuple(header["hu"]["shape"])
-        fields = json.loads(header["__metadata__"]["geometry"])
         lesions = _inflated(tensors["lesions"], shape) if "lesions" in tensors else None
-        grid = Geometry(**{name: tuple(value) for name, value in fields.items()})
+        grid = Geometry(**{name: tuple(value) for name, value in _facts(header)["grid"].items()})
         return NetworkCrop(tensors["hu"], _inflated(tensors["lungs"], shape), lesions, grid)
     except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
         raise InputError(f"The cached crop {path.name} cannot be read.", "Open the cohort again.") from error
@@ -45,8 +45,8 @@ def is_whole(path: Path) -> bool:
     """True if the file is there and every byte of it is as it was written."""
     try:
         header, tensors = _map_tensors(path)
-        metadata = header["__metadata__"]
-        return int(metadata["crc32"]) == _checksum(metadata["geometry"], tensors)
+        facts = _facts(header)
+        return facts["crc32"] == _checksum(facts["grid"], tensors)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -67,8 +67,12 @@ def _map_tensors(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
     return header, tensors
 
 
-def _checksum(geometry: str, tensors: dict[str, np.ndarray]) -> int:
-    checksum = zlib.crc32(geometry.encode())
+def _facts(header: dict) -> dict:
+    return json.loads(header["__metadata__"]["crop"])
+
+
+def _checksum(grid: dict, tensors: dict[str, np.ndarray]) -> int:
+    checksum = zlib.crc32(json.dumps(grid).encode())
     for name, tensor in sorted(tensors.items()):
         checksum = zlib.crc32(f"{name}{tensor.shape}".encode(), checksum)
         checksum = zlib.crc32(tensor.reshape(-1).view(np.uint8), checksum)
