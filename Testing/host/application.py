@@ -1,4 +1,4 @@
-"""Stand-ins for Slicer's application: `slicer.app`, its modules, main window and layout, on real MRML logics."""
+"""Stand-ins for Slicer's application: `slicer.app`, modules, main window and layout, on real MRML logics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import vtk
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from . import faults
-from .qmrml_widgets import qMRMLWidget, qSlicerWidget
+from .pythonqt import disconnect_all, wrap
+from .qmrml_widgets import qMRMLPlotWidget, qMRMLTableView, qMRMLWidget, qSlicerWidget
 from .stand_in import stand_in
 
 VERSION = (5, 10)
@@ -77,7 +78,7 @@ class qSlicerScriptedLoadableModule(QtCore.QObject):
 
 @stand_in
 class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
-    """The widget that a scripted module's Widget class gets as its parent: a QVBoxLayout and nothing in it."""
+    """What a scripted module's Widget class gets as its parent: a QVBoxLayout and nothing in it."""
 
     def __init__(self, module: qSlicerScriptedLoadableModule):
         qSlicerWidget.__init__(self)
@@ -93,8 +94,6 @@ class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
         return self._module
 
     def instantiate(self) -> None:
-        from .pythonqt import wrap
-
         class_name = self.moduleName() + "Widget"
         self._python = getattr(sys.modules[self.moduleName()], class_name)(wrap(self))
         self.setObjectName(class_name)
@@ -171,8 +170,6 @@ class Modules:
         self.__dict__["_manager"] = manager
 
     def __getattr__(self, name: str) -> Any:
-        from .pythonqt import wrap
-
         module = self._manager.module(name) if name == name.lower() else None
         if module is None:
             raise AttributeError(f"'slicer.modules' has no attribute '{name}'")
@@ -211,6 +208,7 @@ class qSlicerLayoutManager(QtCore.QObject):
         self._application_logic = application_logic
         self._slices: dict[str, qMRMLSliceWidget] = {}
         self._threed: list[qMRMLThreeDWidget] = []
+        self._others: dict[str, QtWidgets.QWidget] = {}
 
     def set_scene(self, scene: Any) -> None:
         self._logic.SetMRMLScene(scene)
@@ -252,17 +250,32 @@ class qSlicerLayoutManager(QtCore.QObject):
     def threeDWidget(self, key: Any) -> Any:
         return self._threed[key] if isinstance(key, int) and key < len(self._threed) else None
 
+    def _shown(self, node_class: str) -> list:
+        """Return the view nodes of a class that the present layout shows."""
+        nodes = self._logic.GetViewNodes()
+        nodes = [nodes.GetItemAsObject(number) for number in range(nodes.GetNumberOfItems())]
+        return [node for node in nodes if node.IsA(node_class)]
+
+    def _widget(self, key: Any, node_class: str, make: Any) -> Any:
+        """Return the widget of a view, by its number or by the name of its layout."""
+        for number, node in enumerate(self._shown(node_class)):
+            if key in (number, node.GetLayoutName(), node.GetName()):
+                if node.GetID() not in self._others:
+                    self._others[node.GetID()] = make(node)
+                return self._others[node.GetID()]
+        return None
+
     def plotViewCount(self) -> int:
-        return 0
+        return len(self._shown("vtkMRMLPlotViewNode"))
 
     def plotWidget(self, key: Any) -> Any:
-        return None
+        return self._widget(key, "vtkMRMLPlotViewNode", _plot_widget)
 
     def tableViewCount(self) -> int:
-        return 0
+        return len(self._shown("vtkMRMLTableViewNode"))
 
     def tableWidget(self, key: Any) -> Any:
-        return None
+        return self._widget(key, "vtkMRMLTableViewNode", qMRMLTableWidget)
 
     def resetSliceViews(self) -> None:
         for widget in self._slices.values():
@@ -372,6 +385,29 @@ class qMRMLThreeDWidget(qMRMLWidget):
 
     def mrmlViewNode(self) -> Any:
         return self._view.mrmlViewNode()
+
+
+def _plot_widget(node: Any) -> qMRMLPlotWidget:
+    widget = qMRMLPlotWidget()
+    widget.setMRMLScene(node.GetScene())
+    widget.setMRMLPlotViewNode(node)
+    return widget
+
+
+@stand_in
+class qMRMLTableWidget(qMRMLWidget):
+    """A table view of the layout: it shows the table that its view node names."""
+
+    def __init__(self, node: Any):
+        qMRMLWidget.__init__(self)
+        self._node, self._view = node, qMRMLTableView()
+        self._view.setMRMLTableNode(node.GetTableNode())
+
+    def tableView(self) -> Any:
+        return self._view
+
+    def mrmlTableViewNode(self) -> Any:
+        return self._node
 
 
 @stand_in
@@ -494,6 +530,7 @@ class qSlicerApplication(QtWidgets.QApplication):
         self.main_window = None
         self._scene.Clear(1)
         self.stand_in.listeners.clear()
+        disconnect_all(self)
         for widget in self.topLevelWidgets():
             widget.close()
 

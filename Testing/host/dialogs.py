@@ -145,7 +145,7 @@ def _run_message_box(box: QtWidgets.QMessageBox) -> int:
 
 def _static_message(kind: str) -> Callable:
     def show(*args):
-        parent, title, text, *rest = args
+        _parent, title, text, *rest = args
         buttons = (
             Buttons(int(rest[0]))
             if rest

@@ -1,7 +1,7 @@
 """What went wrong in a place where Slicer would only print it: slots, observers, connections.
 
-Slicer swallows an exception in a slot; a test that went on would prove nothing. Each fault is kept here, and the
-`host` fixture fails the test that has one.
+Slicer swallows an exception in a slot; a test that went on would prove nothing. Each fault is kept here, and
+the `host` fixture fails the test that has one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`slicer.parameterNodeWrapper`: typed parameters in a vtkMRMLScriptedModuleNode, bound to widgets.
 
-Written after the documented behaviour of Slicer's package of this name, with the same names in the node, so that a
-scene saved here opens there. Parameter packs, tuples, dicts and Any are not there.
+Written after the documented behaviour of Slicer's package of this name, with the same names in the node, so
+that a scene saved here opens there. Parameter packs, tuples, dicts and Any are not there.
 """
 
 from __future__ import annotations

@@ -1,19 +1,22 @@
 """PythonQt's manners for PySide6 objects.
 
-A `Wrapped` object stands before each PySide6 object. It decides by Qt's meta-object what a name is: a property is a
-value, a signal can be connected, a slot or method can be called, and nothing else exists. The rules are those of
-PythonQt's `PythonQtInstanceWrapper_getattro`/`_setattro` and `PythonQtSignalTarget::call`.
+A `Wrapped` object stands before each PySide6 object. It decides by Qt's meta-object what a name is: a
+property is a value, a signal can be connected, a slot or method can be called, and nothing else exists. The
+rules are those of PythonQt's `PythonQtInstanceWrapper_getattro`/`_setattro` and
+`PythonQtSignalTarget::call`.
 """
 
 from __future__ import annotations
 
 import enum
 import inspect
+import json
 import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import shiboken6
@@ -22,7 +25,7 @@ from shibokensupport.signature import get_signature
 
 from . import faults
 
-HIDDEN = {"exec_", "tr", "connect", "disconnect", "emit", "receivers", "sender", "metaObject"}
+HIDDEN = {"exec_", "tr", "connect", "disconnect", "emit", "receivers", "sender"}
 """Names that PySide6 adds or writes in another way than PythonQt."""
 
 
@@ -125,9 +128,20 @@ def unwrap(value: Any) -> Any:
     return value
 
 
+NOT_IN_QT5 = json.loads(Path(__file__).with_name("not_in_qt5.json").read_text(encoding="utf-8"))
+"""Classes and members that came with Qt 6; Slicer 5 runs on Qt 5.15 (see `read_qt5`)."""
+
+
+@cache
+def new_in_qt6(qt_class: type) -> frozenset[str]:
+    """Return the names, properties and signatures of signals of a class that Qt 5 has not."""
+    members = NOT_IN_QT5["members"]
+    return frozenset(name for cls in qt_class.__mro__ for name in members.get(cls.__name__, ()))
+
+
 @dataclass(frozen=True)
 class ClassInfo:
-    """What Qt's meta-object knows of a class, copied: a QMetaObject's wrapper dies with the object it was asked of."""
+    """What Qt's meta-object knows of a class, copied: a QMetaObject asked of an object dies with it."""
 
     properties: dict[str, tuple[str, bool]]
     """name -> (C++ type, writable)"""
@@ -146,8 +160,14 @@ def class_info(qt_class: type) -> ClassInfo:
     properties = [meta.property(index) for index in range(meta.propertyCount())]
     methods = [meta.method(index) for index in range(meta.methodCount())]
     signatures = [(method.methodType(), method.methodSignature().data().decode()) for method in methods]
+    absent = new_in_qt6(qt_class)
+    signatures = [(kind, name) for kind, name in signatures if name not in absent]
     return ClassInfo(
-        {prop.name(): (prop.typeName(), prop.isWritable()) for prop in properties},
+        {
+            prop.name(): (prop.typeName(), prop.isWritable())
+            for prop in properties
+            if prop.name() not in absent
+        },
         tuple(name for kind, name in signatures if kind is QtCore.QMetaMethod.MethodType.Signal),
         frozenset(name for _, name in signatures),
     )
@@ -193,8 +213,12 @@ def _with_enums(function: Callable, args: list) -> list | None:
         ]
         parameters = [p for p in parameters if p.name != "self"]
         enums = [_enum_class(parameter.annotation) for parameter in parameters]
-        if len(args) <= len(enums) and any(cls and type(arg) is int for cls, arg in zip(enums, args)):
-            return [cls(arg) if cls and type(arg) is int else arg for cls, arg in zip(enums, args)]
+        if len(args) <= len(enums) and any(
+            cls and type(arg) is int for cls, arg in zip(enums, args, strict=False)
+        ):
+            return [
+                cls(arg) if cls and type(arg) is int else arg for cls, arg in zip(enums, args, strict=False)
+            ]
     return None
 
 
@@ -268,7 +292,7 @@ _connections: dict[int, list[tuple[str, Callable, Any]]] = {}
 
 
 def connect_callable(qt_object: QtCore.QObject, signature: str, function: Callable) -> bool:
-    """Connect a Python callable to a signal named by its signature; False (and a fault) where there is none."""
+    """Connect a Python callable to a signal by its signature; False (and a fault) where there is none."""
     wanted = normalised(signature)
     where = f"{type(qt_object).__name__}.{wanted}"
     if not callable(function):
@@ -309,6 +333,13 @@ def disconnect_callable(qt_object: QtCore.QObject, signature: str, function: Cal
     return function is None
 
 
+def disconnect_all(qt_object: QtCore.QObject) -> None:
+    """Forget every Python callable that was connected to an object."""
+    for _, _, connection in _connections.get(shiboken6.getCppPointer(qt_object)[0], []):
+        QtCore.QObject.disconnect(connection)
+    _connections.get(shiboken6.getCppPointer(qt_object)[0], []).clear()
+
+
 class Signal:
     """A signal of an object: `connect(f)`, `disconnect(f)`, `emit(...)`, or called like a function."""
 
@@ -337,7 +368,7 @@ class Signal:
 
 
 class WrapperType(type):
-    """The type of wrapper classes: enums, their members and static functions of the Qt class are its attributes."""
+    """The type of wrapper classes: the Qt class's enums, their members and static functions are attributes."""
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):
@@ -350,8 +381,8 @@ class WrapperType(type):
             found = qt_class.FACTS.enum_member(name)
             if found is not None:
                 return found
-        value = getattr(qt_class, _python_name(qt_class, name), None)
-        if value is None or name in HIDDEN - {"tr"}:
+        value = _member(qt_class, name)
+        if value is None:
             raise AttributeError(f"type object '{cls.__name__}' has no attribute '{name}'")
         if isinstance(value, type) and issubclass(value, enum.Enum):
             return enum_type(value)
@@ -362,6 +393,14 @@ class WrapperType(type):
         if callable(value):
             return lambda *args, **kwargs: call(value, args, kwargs, f"{cls.__name__}.{name}")
         return wrap(value)
+
+
+def _member(qt_class: type, name: str) -> Any:
+    """Return what Qt's own class has under a name, or None where Slicer's Qt has it not."""
+    qt_class = real_class(qt_class)
+    if name.startswith("_") or name in HIDDEN or name in new_in_qt6(qt_class):
+        return None
+    return getattr(qt_class, _python_name(qt_class, name), None)
 
 
 def _python_name(owner: Any, name: str) -> str:
@@ -457,7 +496,8 @@ class Wrapped(metaclass=WrapperType):
         return alive(self._qt)
 
     def __repr__(self):
-        return f"{type(self).__name__} ({'C++ object at ' + hex(id(self._qt)) if alive(self._qt) else 'destroyed'})"
+        state = f"C++ object at {id(self._qt):#x}" if alive(self._qt) else "destroyed"
+        return f"{type(self).__name__} ({state})"
 
     def __str__(self):
         return str(self._qt) if not isinstance(self._qt, QtCore.QObject) else repr(self)
@@ -491,13 +531,12 @@ def _read_attribute(owner: Wrapped, qt_object: Any, name: str) -> Any:
         signature = info_of(qt_object).signal(name)
         if signature:
             return Signal(owner, signature)
-    qt_class = real_class(type(qt_object))
-    value = getattr(qt_class, _python_name(qt_class, name), None)
-    if value is not None and not name.startswith("_") and name not in HIDDEN:
+    value = _member(type(qt_object), name)
+    if value is not None:
         if isinstance(value, (type, enum.Enum)):
             return getattr(type(owner), name)
         if callable(value):
-            return Method(owner, name, getattr(qt_object, _python_name(qt_class, name)))
+            return Method(owner, name, getattr(qt_object, _python_name(type(qt_object), name)))
         return wrap(value)
     if isinstance(qt_object, QtCore.QObject):
         if name in [bytes(key.data()).decode() for key in qt_object.dynamicPropertyNames()]:

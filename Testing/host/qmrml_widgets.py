@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import shiboken6
 import slicer
@@ -16,11 +16,25 @@ from .stand_in import stand_in
 
 
 class Observed:
-    """VTK observations of a widget that end with it."""
+    """VTK observations of a widget that end with it, or with the session.
+
+    They are kept in a list until then: an observer that Python's garbage collector clears while VTK still
+    knows it ends the process when its event comes.
+    """
+
+    _all: ClassVar[list[Observed]] = []
 
     def __init__(self, owner: QtWidgets.QWidget, update: str):
         self._owner, self._update = weakref.ref(owner), update
         self._tags: list[tuple[Any, int]] = []
+        self._all.append(self)
+        owner.destroyed.connect(self._end)
+
+    @classmethod
+    def end_all(cls) -> None:
+        """Take away every observation: the session ends."""
+        for observed in list(cls._all):
+            observed._end()
 
     def watch(self, subject: Any, *events: Any) -> None:
         for event in events:
@@ -31,11 +45,14 @@ class Observed:
             subject.RemoveObserver(tag)
         self._tags.clear()
 
+    def _end(self, *_: Any) -> None:
+        self.clear()
+        if self in self._all:
+            self._all.remove(self)
+
     def _changed(self, *_: Any) -> None:
         owner = self._owner()
-        if owner is None or not shiboken6.isValid(owner):
-            self.clear()
-        else:
+        if owner is not None and shiboken6.isValid(owner):
             getattr(owner, self._update)()
 
 

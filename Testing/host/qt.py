@@ -7,7 +7,7 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtNetwork, QtWidgets
 
 from . import dialogs  # noqa: F401  (dialogs are answered by the test)
-from .pythonqt import wrapper_class
+from .pythonqt import NOT_IN_QT5, wrapper_class
 from .ui_loader import UiLoader
 
 LIBRARIES = (QtCore, QtGui, QtWidgets, QtNetwork)
@@ -28,7 +28,7 @@ NOT_IN_PYTHONQT = {
 def __getattr__(name: str) -> Any:
     if name == "QUiLoader":
         return wrapper_class(UiLoader)
-    if name not in NOT_IN_PYTHONQT:
+    if name not in NOT_IN_PYTHONQT and name not in NOT_IN_QT5["classes"]:
         for library in LIBRARIES:
             found = getattr(library, name, None)
             if isinstance(found, type):

@@ -1,8 +1,8 @@
 """Read from CTK's and Slicer's headers what their widgets offer to Python, as names and signatures.
 
-PythonQt shows of a C++ class what Qt's meta-object compiler sees: properties, public slots, Q_INVOKABLE methods,
-signals and enums. The stand-ins of this test host must offer that and no more, so it is read from the headers and not
-remembered. Run it again for a newer Slicer:
+PythonQt shows of a C++ class what Qt's meta-object compiler sees: properties, public slots, Q_INVOKABLE
+methods, signals and enums. The stand-ins of this test host must offer that and no more, so it is read from
+the headers and not remembered. Run it again for a newer Slicer:
 
     python Testing/host/read_headers.py CTK_SOURCE SLICER_SOURCE > Testing/host/widget_facts.json
 """

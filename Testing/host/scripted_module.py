@@ -1,4 +1,4 @@
-"""`slicer.ScriptedLoadableModule`: the base classes of a scripted module, by Slicer's documented behaviour."""
+"""`slicer.ScriptedLoadableModule`: the base classes of a scripted module, as Slicer documents them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Slicer for one test: `Host` gives `qt`, `ctk` and `slicer`, loads a module, and takes all of it away again."""
+"""A Slicer for one test: `Host` gives `qt`, `ctk` and `slicer`, loads a module, and takes all away again."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from . import (
 )
 from .application import Modules, qSlicerScriptedLoadableModule
 from .pythonqt import wrap, wrapper_class
+from .qmrml_widgets import Observed
 
 SUBMODULES = {"ScriptedLoadableModule": scripted_module, "i18n": i18n, "parameterNodeWrapper": parameter_node}
 
@@ -54,7 +55,9 @@ class Host:
         self._had_modules = dict(sys.modules)
         self._had_path = list(sys.path)
         self._had_hook = sys.excepthook
-        self._threads = set(threading.enumerate())
+        self._had_start = threading.Thread.start
+        self._loaded: set[str] = set()
+        self._closed = False
         self.folder = application.temporary_folder()
         faults.take()
         self.dialogs = dialogs.begin()
@@ -77,6 +80,18 @@ class Host:
         slicer.modules = Modules(self._qt_app.moduleManager())
         slicer_util.install(slicer.util, self.dialogs)
         sys.excepthook = self._observer_failed
+        threading.Thread.start = self._watched_start()
+
+    def _watched_start(self) -> Callable[[threading.Thread], None]:
+        """Fail a module that starts a Python thread: in Slicer it starves while the event loop idles."""
+
+        def start(thread: threading.Thread) -> None:
+            package = sys._getframe(1).f_globals.get("__name__", "").partition(".")[0]
+            if package.removesuffix("Lib") in self._loaded:
+                faults.report(f"{package} starts a Python thread ({thread.name}), which starves in Slicer")
+            self._had_start(thread)
+
+        return start
 
     @staticmethod
     def _observer_failed(kind: type, value: BaseException, trace: Any) -> None:
@@ -84,10 +99,14 @@ class Host:
         faults.report("Exception in an observer:\n" + "".join(traceback.format_exception(kind, value, trace)))
 
     def close(self) -> list[str]:
-        """End the session as Slicer's exit does; return what went wrong in it."""
+        """End the session as Slicer's exit does; return what went wrong in it. A second call does nothing."""
+        if self._closed:
+            return []
+        self._closed = True
         manager = self._qt_app.moduleManager()
         if self._qt_app.main_window is not None:
             self._qt_app.main_window.select_module("")
+        self._qt_app.aboutToQuit.emit()
         for name, module in list(manager.modules.items()):
             if isinstance(module, qSlicerScriptedLoadableModule):
                 manager.stand_in.emit("moduleAboutToBeUnloaded(QString)", name)
@@ -98,22 +117,22 @@ class Host:
             for dialog in self.dialogs.untaken("error", "warning")
         ]
         found += [f"No dialog came for the answer {answer}" for answer in self.dialogs.unused_answers()]
-        found += [
-            f"A Python thread is still running: {thread}"
-            for thread in threading.enumerate()
-            if thread not in self._threads and not thread.daemon
-        ]
         self._take_away()
         return found
 
     def _take_away(self) -> None:
+        Observed.end_all()
+        # Python's collector must not clear a node's observers before the scene lets go of the node.
+        nodes = [self.scene.GetNthNode(number) for number in range(self.scene.GetNumberOfNodes())]
         for module in self._qt_app.moduleManager().modules.values():
             if getattr(module, "widget", None) is not None:
                 module.widget.deleteLater()
         self._qt_app.end()
+        nodes.clear()
         self.process_events()
         slicer_util.remove(slicer.util)
         sys.excepthook = self._had_hook
+        threading.Thread.start = self._had_start
         sys.path[:] = self._had_path
         for name in set(sys.modules) - set(self._had_modules):
             if (
@@ -131,6 +150,7 @@ class Host:
     def load_module(self, path: Path) -> Any:
         """Load a scripted module's file as Slicer does at its start; return its `slicer.modules.<name>`."""
         name = path.stem
+        self._loaded.add(name)
         for loaded in [key for key in sys.modules if key == name or key.split(".")[0] == name + "Lib"]:
             del sys.modules[loaded]
         if str(path.parent) not in sys.path:

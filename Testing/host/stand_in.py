@@ -1,8 +1,9 @@
 """Stand-ins for the widgets of CTK and Slicer: real names and signatures, simple behaviour.
 
-`widget_facts.json` says what the real class offers to Python (see `read_headers`), and nothing else is offered here.
-A stand-in class writes the behaviour that tests need, as methods with their C++ names; a property without behaviour
-just keeps its value and emits its notification. A method that exists in Slicer but not here fails the test by name.
+`widget_facts.json` says what the real class offers to Python (see `read_headers`), and nothing else is
+offered. A stand-in class writes the behaviour that tests need, as methods with their C++ names; a property
+without behaviour just keeps its value and emits its notification. A method that exists in Slicer but not
+here fails the test by name.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ class StandIn:
     def _check_types(self, form: str, args: tuple) -> None:
         """Refuse what PythonQt could not convert: MRML pointers take MRML nodes, numbers take numbers."""
         types = form.partition("(")[2][:-1].split(",")
-        for type_name, value in zip(types, args):
+        for type_name, value in zip(types, args, strict=False):
             fits = True
             if type_name.startswith("vtk") and type_name.endswith("*"):
                 fits = value is None or _is_a(value, type_name[:-1])

@@ -1,4 +1,4 @@
-"""`qt.QUiLoader`: Qt's own loader, with the stand-ins for CTK's and Slicer's classes and stricter about names.
+"""`qt.QUiLoader`: Qt's own loader, with the stand-ins for CTK's and Slicer's classes, strict about names.
 
 Qt makes a dynamic property out of a misspelt one and a plain QWidget out of an unknown class. Here both fail.
 """

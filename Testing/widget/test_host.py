@@ -180,6 +180,14 @@ class TestTypes:
         panel.show()
         panel.adjustSize()
 
+    def test_what_came_with_qt6_is_not_there(self, host):
+        import qt
+
+        assert not hasattr(qt, "QKeyCombination")
+        assert not hasattr(qt.QProcess(), "startCommand")
+        assert not qt.QCheckBox().connect("checkStateChanged(Qt::CheckState)", print)
+        assert host.take_faults()
+
     def test_pyside_names_are_not_there(self, host):
         import qt
 
@@ -412,6 +420,27 @@ class TestModule:
         assert slicer.util.getModuleLogic("HostSample") is sample.logic
         assert slicer.util.getModuleWidget("HostSample") is sample
         slicer.selfTests["HostSample"]()
+
+    def test_a_python_thread_of_a_module_fails(self, host, sample):
+        code = (
+            "import threading\nthread = threading.Thread(target=lambda: None)\nthread.start()\nthread.join()"
+        )
+        exec(code, vars(__import__("HostSample")))
+        assert "starves" in host.take_faults()[0]
+
+    def test_quitting_tells_the_module(self, host, sample):
+
+        slicer.app.connect("aboutToQuit()", lambda: sample.calls.append("quit"))
+        assert host.close() == []
+        assert sample.calls == ["enter", "exit", "quit", "cleanup"]
+
+    def test_layout_shows_plots_where_it_has_some(self, host):
+        manager = slicer.app.layoutManager()
+        assert manager.plotViewCount == 0
+        manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalPlotView)
+        chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", "Losses")
+        slicer.modules.plots.logic().ShowChartInLayout(chart)
+        assert manager.plotWidget(0).mrmlPlotViewNode().GetPlotChartNode() is chart
 
     def test_without_a_main_window(self, windowless_host):
         windowless_host.load_module(SAMPLE)
