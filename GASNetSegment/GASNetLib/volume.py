@@ -162,6 +162,8 @@ def _read_image(path: Path) -> sitk.Image:
 
 def _reason(error: Exception) -> str:
     """The last sentence of ITK's message, without its source positions."""
+    if "Unable to determine ImageIO" in str(error):
+        return "its format is not known"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].split("): ")[-1].rstrip(". ") if lines else "unknown reason"
 

@@ -3,6 +3,8 @@
     python Resources/Models/train_starter.py prepare DATA CACHE
     python Resources/Models/train_starter.py fold CACHE 0|1 OUT.safetensors [--iterations N]
     python Resources/Models/train_starter.py all CACHE OUT.safetensors [--iterations N]
+    python Resources/Models/train_starter.py tables DATA FOLDER
+    gasnet evaluate FOLDER/fold0.csv --model FOLD0.safetensors -o fold0_figures.csv
 
 DATA is the folder described in the model card. Each of two folds leaves out half of the patients; nothing
 is chosen by what is left out: the schedule is fixed and the last weights count.
@@ -22,6 +24,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from GASNetLib.cohort import Case, Cohort, write_cohort
 from GASNetLib.crop import mask_to_network, network_grid, normalise, to_network
 from GASNetLib.lungs import Lungs, find_lungs, lung_box
 from GASNetLib.model import ModelInfo, save_model
@@ -79,6 +82,20 @@ def prepare(data: Path, cache: Path) -> None:
             lung=lung.astype(np.float16),
         )
         print(f"{name}: lesion {lesion.mean():.2%} of the box", flush=True)
+
+
+def write_tables(data: Path, folder: Path) -> None:
+    """The cases each fold leaves out, as cohort tables for ``gasnet evaluate``."""
+    for number, held_out in enumerate(FOLDS):
+        cases = []
+        for name in held_out:
+            ill = name in LESION_CASES
+            stem = (LESION_CASES | LESION_FREE_CASES)[name]
+            ct = next(p for p in sorted(data.glob(stem + "_ct*")))
+            mask = data / f"{stem}_lesion.nii.gz" if ill else None
+            cases.append(Case(name, ct, mask, "validation" if ill else "healthy"))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_cohort(Cohort(tuple(cases)), folder / f"fold{number}.csv")
 
 
 def given_lungs(data: Path, stem: str, volume: Volume) -> Lungs | None:
@@ -223,6 +240,9 @@ def main() -> None:
     command = commands.add_parser("prepare")
     command.add_argument("data", type=Path)
     command.add_argument("cache", type=Path)
+    command = commands.add_parser("tables")
+    command.add_argument("data", type=Path)
+    command.add_argument("folder", type=Path)
     for name in ("fold", "all"):
         command = commands.add_parser(name)
         command.add_argument("cache", type=Path)
@@ -235,6 +255,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.command == "prepare":
         prepare(arguments.data, arguments.cache)
+        return
+    if arguments.command == "tables":
+        write_tables(arguments.data, arguments.folder)
         return
     held_out = FOLDS[arguments.fold] if arguments.command == "fold" else ()
     names = [name for name in LESION_CASES | LESION_FREE_CASES if name not in held_out]

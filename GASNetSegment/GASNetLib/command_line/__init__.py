@@ -18,6 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 1 done but some cases failed, 2 failed, 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a console that knows no "±" is no reason to fail
     parsed = _parser().parse_args(arguments)
     try:
         return parsed.run(parsed)
@@ -32,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from . import check, cohort, evaluate, model, segment
+    from . import check, cohort, evaluate, model, segment, train
 
     parser = argparse.ArgumentParser(
         prog="gasnet",
@@ -42,6 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gasnet {VERSION}")
     parser.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (segment, evaluate, cohort, model, check):
+    for group in (segment, evaluate, train, cohort, model, check):
         group.add_commands(subparsers)
     return parser

@@ -1,0 +1,185 @@
+"""The command ``gasnet`` as a person runs it: real processes, real files, exit statuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from GASNetLib.model import ModelInfo, save_model
+from GASNetLib.networks import create_segmenter
+from GASNetLib.phantom import make_phantom, write_labels, write_phantom
+
+SHAPE = (40, 64, 64)
+PREPROCESSING = {"shape": [16, 48, 48], "window_hu": [-1250.0, 250.0], "margin_mm": 5.0}
+REPORT_KEYS = {
+    "case",
+    "model",
+    "threshold",
+    "lesion_ml",
+    "lung_ml",
+    "lesion_percent",
+    "left",
+    "right",
+    "hu",
+    "components",
+    "device",
+    "seconds",
+    "version",
+    "notes",
+}
+
+
+def gasnet(*arguments) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "GASNetLib.command_line", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    return make_phantom(seed=1, shape=SHAPE, lesions="moderate")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    segmenter = create_segmenter({"name": "unet", "channels": 4, "levels": 2})
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_model(path, ModelInfo("tiny", {}, preprocessing=PREPROCESSING, threshold=0.5), segmenter)
+    return path
+
+
+@pytest.fixture
+def ct(phantom, tmp_path):
+    return write_phantom(phantom, tmp_path / "input" / "patient 1_ct.nii.gz")
+
+
+def test_one_ct_gives_all_that_was_asked_for(ct, model, tmp_path):
+    out = tmp_path / "new folder"
+    done = gasnet(
+        *("segment", ct, "-o", out / "lesions.seg.nrrd", "--model", model, "--device", "cpu"),
+        *("--report", out / "r.json", "--figure", out / "f.png"),
+        *("--probability", out / "p.nrrd", "--lungs", out / "l.nrrd", "--threshold", "0.4"),
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((out / "r.json").read_text())
+    assert set(report) == REPORT_KEYS
+    assert report["threshold"] == 0.4 and report["device"] == "cpu"
+    assert report["model"]["name"] == "tiny" and len(report["model"]["sha256"]) == 64
+    probability = sitk.ReadImage(str(out / "p.nrrd"))
+    assert probability.GetSize() == SHAPE[::-1]
+    lesion_ml = np.count_nonzero(sitk.GetArrayFromImage(probability) > 0.4) * np.prod(probability.GetSpacing())
+    assert report["lesion_ml"] == pytest.approx(lesion_ml / 1000, rel=0.01)
+    assert set(np.unique(sitk.GetArrayFromImage(sitk.ReadImage(str(out / "l.nrrd"))))) == {0, 1, 2}
+    assert (out / "f.png").stat().st_size > 20_000
+    assert f"{report['lesion_ml']:.1f}" in done.stdout
+
+
+def test_a_folder_tree_goes_on_after_a_bad_case(phantom, ct, model, tmp_path):
+    tree = tmp_path / "input"
+    write_phantom(phantom, tree / "second" / "series")
+    (tree / "broken_ct.nii.gz").write_bytes(ct.read_bytes()[:5000])
+    done = gasnet("segment", tree, "-o", tree / "out", "--model", model, "--report", tmp_path / "all.csv")
+    assert done.returncode == 1
+    assert "broken" in done.stderr and "damaged" in done.stderr
+    with (tmp_path / "all.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2
+    written = sorted(p.relative_to(tree / "out").as_posix() for p in (tree / "out").rglob("*.seg.nrrd"))
+    assert written == sorted(f"{row['case']}.seg.nrrd" for row in rows)
+    again = gasnet("segment", tree, "-o", tree / "out", "--model", model, "--report", tmp_path / "all.csv")
+    assert again.returncode == 1  # its own results of the first time are no new cases
+    with (tmp_path / "all.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2
+
+
+def test_dicom_in_dicom_segmentation_out(phantom, model, tmp_path):
+    import highdicom
+
+    series = write_phantom(phantom, tmp_path / "series")
+    done = gasnet("segment", series, "-o", tmp_path / "seg.dcm", "--model", model)
+    assert done.returncode == 0, done.stderr
+    segmentation = highdicom.seg.segread(tmp_path / "seg.dcm")
+    assert "Lesion" in [str(s.SegmentLabel) for s in segmentation.SegmentSequence]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nowhere.nii.gz", "-o", "x.nrrd"], "There is no file"),
+        ([".", "-o", "out"], "holds no CT"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(arguments, says, model, tmp_path):
+    command = [sys.executable, "-m", "GASNetLib.command_line", "segment", *arguments, "--model", str(model)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_several_cts_do_not_fit_into_one_file(ct, model, tmp_path):
+    done = gasnet("segment", ct, tmp_path / "other.nrrd", "-o", tmp_path / "one.nrrd", "--model", model)
+    assert done.returncode == 2
+    assert "Give a folder" in done.stderr
+
+
+def test_the_ct_is_never_overwritten(ct, model):
+    before = ct.read_bytes()
+    done = gasnet("segment", ct, "-o", ct, "--model", model)
+    assert done.returncode == 2 and "would be overwritten" in done.stderr
+    assert ct.read_bytes() == before
+
+
+def test_two_cases_of_one_name_do_not_overwrite_each_other(phantom, ct, model, tmp_path):
+    other = write_phantom(phantom, tmp_path / "elsewhere" / ct.name)
+    done = gasnet("segment", ct, other, "-o", tmp_path / "out", "--model", model)
+    assert done.returncode == 2 and "overwrite each other" in done.stderr
+
+
+def test_a_perfect_prediction_evaluates_to_one(phantom, ct, tmp_path):
+    write_labels(phantom.lesions, phantom.geometry, ct.parent / "patient 1_lesion.nii.gz")
+    write_labels(phantom.lesions, phantom.geometry, tmp_path / "predictions" / "patient 1.nii.gz")
+    table = tmp_path / "figures.csv"
+    done = gasnet("evaluate", ct.parent, "--predictions", tmp_path / "predictions", "-o", table)
+    assert done.returncode == 0, done.stderr
+    with table.open() as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["dice"]) == float(row["sensitivity"]) == float(row["specificity"]) == 1.0
+    assert float(row["volume_error_ml"]) == float(row["hausdorff95_mm"]) == 0.0
+    assert "1.000" in done.stdout
+
+
+def test_a_model_is_evaluated_on_healthy_cases_by_what_it_finds(phantom, ct, model, tmp_path):
+    table = tmp_path / "cohort.csv"
+    table.write_text("case,ct,mask,role\nwell,input/patient 1_ct.nii.gz,,healthy\n")
+    figures = tmp_path / "figures.csv"
+    done = gasnet("evaluate", table, "--model", model, "-o", figures)
+    assert done.returncode == 0, done.stderr
+    with figures.open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["dice"] == "" and float(row["volume_error_ml"]) >= 0.0
+
+
+def test_check_says_what_works(model):
+    done = gasnet("check", model)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tiny.safetensors works" in done.stdout and "GPU" in done.stdout and "Memory" in done.stdout
+
+
+def test_check_fails_for_a_broken_model(model, tmp_path):
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(model.read_bytes()[:-10])
+    done = gasnet("check", broken)
+    assert done.returncode == 1 and "damaged" in done.stdout
+
+
+def test_model_show_prints_its_description(model):
+    shown = json.loads(gasnet("model", "show", model).stdout)
+    assert shown["name"] == "tiny" and shown["segmenter"]["channels"] == 4
