@@ -11,13 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from training.tiny_cohort import tiny_cohort
 
 from GASNetLib.run.checkpoints import checkpoints
 from GASNetLib.run.folder import RunFolder
 from GASNetLib.training.presets import ABLATIONS, preset
 from GASNetLib.training.session import prepare_run
 from GASNetLib.training.settings import changed
+from training.tiny_cohort import tiny_cohort
 
 WORKER = Path(__file__).parent / "tiny_cohort.py"
 ITERATIONS = 8

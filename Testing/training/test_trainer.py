@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from training.tiny_cohort import names_by_role, tiny_crops
 
 from GASNetLib.model import load_model
 from GASNetLib.run.checkpoints import checkpoints
@@ -18,6 +17,7 @@ from GASNetLib.training.presets import ABLATIONS, preset
 from GASNetLib.training.settings import Settings, changed
 from GASNetLib.training.state import new_state
 from GASNetLib.training.trainer import Trainer, resume_state
+from training.tiny_cohort import names_by_role, tiny_crops
 
 SMOKE = changed(preset("smoke"), {"precision": "float32"})
 

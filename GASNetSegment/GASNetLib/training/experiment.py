@@ -31,6 +31,7 @@ from ..run.folder import RunFolder
 from .presets import ABLATIONS, preset
 from .session import check_roles, prepare_run, with_labelled
 from .settings import Settings, changed
+from .state import check_architectures
 
 FIGURES = ("dice", "sensitivity", "specificity")
 KEY = ("labels", "segmenter", "ablation")
@@ -82,7 +83,7 @@ def read_experiment(path: str | Path) -> Experiment:
     if unknown:
         raise RunError(f"There is no ablation “{unknown[0]}”.", f"Choose from {', '.join(ABLATIONS)}.")
     for combination in combinations(experiment):
-        settings_of(experiment, combination)
+        check_architectures(settings_of(experiment, combination))
     return experiment
 
 

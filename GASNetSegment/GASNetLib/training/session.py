@@ -31,7 +31,7 @@ from .data_order import roles_needed
 from .distributed import World, joined_world
 from .packages import write_package
 from .settings import Settings, as_data, from_data
-from .state import TrainingState, new_state
+from .state import TrainingState, check_architectures, new_state
 from .trainer import Report, Trainer, resume_state
 
 OpenCrops = Callable[[Cohort, Path, Callable[[str, float], None]], Crops]
@@ -69,6 +69,7 @@ def prepare_run(
     check_roles(cohort, settings)
     if parent is not None:
         settings = with_networks_of(settings, parent)
+    check_architectures(settings)
     config = {
         "settings": as_data(settings),
         "device": device,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..networks import create_discriminator, create_generator, create_segmenter
+from ..run.errors import RunError
 from .objective import Networks
 from .settings import Optimisation, Settings
 
@@ -88,6 +89,21 @@ def new_state(settings: Settings, device: torch.device) -> TrainingState:
         for name, network in networks.named().items()
     }
     return TrainingState(networks, averaged, optimizers, Progress(micro_batch=settings.micro_batch))
+
+
+def check_architectures(settings: Settings) -> None:
+    """Build the networks without weights.
+
+    Raises:
+        RunError: one cannot be built.
+    """
+    try:
+        with torch.device("meta"):
+            create_segmenter(dict(settings.segmenter))
+            create_generator(dict(settings.generator))
+            create_discriminator(dict(settings.discriminator))
+    except (ValueError, TypeError) as error:
+        raise RunError(f"These networks cannot be built: {error}.", "Change the settings.") from error
 
 
 def set_rates(state: TrainingState, settings: Settings) -> None:

@@ -1,0 +1,97 @@
+"""An experiment from one file: every combination once, tables and curves, and on after an interruption."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+import torch
+
+from GASNetLib.cohort import write_cohort
+from GASNetLib.run.errors import RunError
+from GASNetLib.training.experiment import combinations, read_experiment, run_experiment
+from GASNetLib.training.presets import preset
+from GASNetLib.training.session import prepare_run, with_labelled, work_on
+from training.tiny_cohort import open_tiny_crops, tiny_cohort
+
+SPEC = {
+    "cohort": "cohort.csv",
+    "preset": "smoke",
+    "changes": {"iterations": 2, "val_every": 1, "theta": 1, "precision": "float32"},
+    "labels": [1],
+    "ablations": ["all", "supervised"],
+    "seeds": [0, 1],
+}
+
+
+@pytest.fixture
+def file(tmp_path):
+    write_cohort(tiny_cohort(), tmp_path / "cohort.csv")
+    (tmp_path / "experiment.json").write_text(json.dumps(SPEC))
+    return tmp_path / "experiment.json"
+
+
+def rows(path) -> list[dict]:
+    with path.open(newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def test_an_experiment_makes_tables_and_curves_and_does_nothing_twice(file, tmp_path):
+    torch.set_num_threads(1)
+    trained = []
+
+    def train(run):
+        trained.append(run.path.name)
+        if len(trained) == 2:
+            raise RunError("The power failed.", "")
+        work_on(run.path, open_tiny_crops)
+
+    experiment = read_experiment(file)
+    told: list[str] = []
+    run_experiment(experiment, tmp_path / "out", train, "cpu", told.append)
+    assert any("power failed" in line for line in told)
+    run_experiment(experiment, tmp_path / "out", train, "cpu", told.append)
+    assert len(trained) == 5 and len(set(trained)) == 4
+    table = rows(tmp_path / "out" / "table.csv")
+    assert [(row["ablation"], row["runs"]) for row in table] == [("all", "2"), ("supervised", "2")]
+    assert all(0 <= float(row["dice_mean"]) <= 1 for row in table)
+    assert {row["case"] for row in rows(tmp_path / "out" / "cases.csv")} == {"validation0", "validation1"}
+    curves = rows(tmp_path / "out" / "curves.csv")
+    assert {row["name"] for row in curves if row["ablation"] == "supervised"} == {
+        "segmentation",
+        "validation Dice",
+    }
+    assert (tmp_path / "out" / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    "change", [{"ablations": ["without luck"]}, {"segmenters": [3]}, {"colour": 1}, {"changes": {"batch": 0}}]
+)
+def test_experiments_that_cannot_be_done_are_refused_before_they_begin(file, change):
+    file.write_text(json.dumps({**SPEC, **change}))
+    with pytest.raises(RunError):
+        read_experiment(file)
+
+
+def test_every_combination_occurs_once(file):
+    found = combinations(read_experiment(file))
+    assert len(found) == 4 and len({one.folder for one in found}) == 4
+
+
+def test_a_cohort_that_lacks_a_role_is_refused_in_words(tmp_path):
+    cohort = tiny_cohort()
+    without = type(cohort)(tuple(case for case in cohort if case.role != "healthy"))
+    with pytest.raises(RunError, match="no healthy cases"):
+        prepare_run(tmp_path / "run", without, preset("smoke"))
+    prepare_run(tmp_path / "run", without, preset("supervised"))
+
+
+def test_chosen_labels_leave_the_other_labelled_cases_diseased():
+    cohort = tiny_cohort()
+    more = type(cohort)((*cohort.cases, *(type(c)("extra", c.ct, c.mask, c.role) for c in cohort.cases[:1])))
+    chosen = with_labelled(more, ["extra"])
+    roles = {case.name: case.role for case in chosen}
+    assert roles["extra"] == "labelled" and roles["labelled0"] == "diseased"
+    with pytest.raises(RunError, match="nobody"):
+        with_labelled(cohort, ["nobody"])
