@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from .morphology import box_around, closed_over, dilated, eroded, widely_closed
+from .morphology import box_around, closed_over, dilated, eroded, slice_components, widely_closed
 
 CLOSING_MM = 10.0
 ANGLE_STEP_DEGREES = 3.0
@@ -13,7 +13,8 @@ DENT_DEGREES = 30.0  # half of the widest dent at the chest wall that is filled,
 DENT_MM = 30.0  # the same along the patient
 DEEPEST_DENT_MM = 40.0
 THINNEST_DENT_MM = 4.0
-MOST_MEDIAL = -0.2  # sine of the angle towards the mediastinum up to which the wall is the chest's
+# Sine of the angle towards the midline up to which a lung lies at the chest wall, not at the mediastinum.
+MOST_MEDIAL_BEHIND, MOST_MEDIAL_IN_FRONT = -0.6, -0.1
 
 Spacing = tuple[float, float, float]
 
@@ -35,10 +36,33 @@ def filled_lungs(sides: np.ndarray, blocked: np.ndarray, spacing: Spacing) -> np
         inside = lung[box]
         filled = widely_closed(inside, CLOSING_MM, spacing)
         filled = filled | _costal_dents(filled & ~blocked[box], spacing, outwards)
-        filled = closed_over(filled, (2, 2, 2)) & ~blocked[box]
+        filled = closed_over(filled, (2, 2, 2))
+        filled = (filled | _enclosed(filled)) & ~blocked[box]
         part = labels[box]
         part[filled & (part == 0)] = label
     return labels
+
+
+def _enclosed(lung: np.ndarray) -> np.ndarray:
+    """Holes of the lung in at least two of the axial, coronal and sagittal planes.
+
+    Consolidation is one; the dome of the liver is a hole in axial planes only.
+    """
+    planes = np.zeros(lung.shape, np.uint8)
+    for axis in range(3):
+        turned = np.moveaxis(lung, axis, 0)
+        np.moveaxis(planes, axis, 0)[...] += ~turned & ~_open_to_rim(~turned)
+    return planes >= 2
+
+
+def _open_to_rim(free: np.ndarray) -> np.ndarray:
+    """What of ``free`` connects to the rim of its plane, plane by plane along the first axis."""
+    labels = slice_components(free)
+    reached = np.zeros(labels.max() + 1, bool)
+    for edge in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
+        reached[edge] = True
+    reached[0] = False
+    return reached[labels]
 
 
 def _costal_dents(lung: np.ndarray, spacing: Spacing, outwards: int) -> np.ndarray:
@@ -63,7 +87,7 @@ def _costal_dents(lung: np.ndarray, spacing: Spacing, outwards: int) -> np.ndarr
     reach, wall = outermost[:, angle], bridged[:, angle]
     dents = (radius > np.maximum(reach, wall - DEEPEST_DENT_MM)) & (radius <= wall) & (reach > 0)
     dents &= wall - reach > THINNEST_DENT_MM
-    dents &= across * outwards > MOST_MEDIAL * radius
+    dents &= across * outwards > np.where(back > 0, MOST_MEDIAL_BEHIND, MOST_MEDIAL_IN_FRONT) * radius
     return dilated(eroded(dents, (1, 1, 1)), (1, 1, 1)) & dents
 
 

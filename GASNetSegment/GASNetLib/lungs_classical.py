@@ -38,7 +38,7 @@ EQUALISED_AIR_HU = -500  # 8-bit images are often equalised: fat is dark there, 
 LUNG_HU = -400
 BONE_HU = 250
 BODY_HU = -300
-GAS_ABOVE_AIR_HU = 40
+GAS_ABOVE_AIR_HU = 60
 SMALLEST_GAS_ML = 2.0
 LARGEST_AIR_AROUND_GAS = 0.5
 VESSEL_VOXELS = (2, 2, 2)
@@ -224,7 +224,7 @@ def _bowel_gas(scan: Scan, air: np.ndarray, airways: np.ndarray, outside_air: fl
         shell = dilated(pocket, (3, 3, 3)) & ~dilated(pocket, (1, 1, 1))
         if air[shell].mean() < LARGEST_AIR_AROUND_GAS:
             gas |= pocket
-    nearly = air & ~airways & (scan.hu < outside_air + 2.5 * GAS_ABOVE_AIR_HU)
+    nearly = air & ~airways & (scan.hu < outside_air + 2 * GAS_ABOVE_AIR_HU)
     return dilated(grown_within(gas, nearly, 3), (1, 1, 1)) & air if gas.any() else gas
 
 
