@@ -71,8 +71,8 @@ def test_lesions_stay_inside():
     assert dice(lungs.labels > 0, ill.lungs > 0) > 0.95
 
 
-@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1), (1, 2, 0), (0, 2, 1)])
-@pytest.mark.parametrize("flips", [(), (0,), (1, 2)])
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+@pytest.mark.parametrize("flips", [(0,), (1, 2)])
 def test_storage_order_changes_nothing_in_the_patient(chest, found, axes, flips):
     image = sitk.Flip(
         sitk.PermuteAxes(chest.geometry.image(chest.hu), axes), [axis in flips for axis in range(3)]
@@ -248,7 +248,7 @@ REAL = {
     "imlab_2": ("noncovid/imlab_id002_ct.nii.gz", "noncovid/imlab_id002_lung.nii.gz", 0.95),
     "cip": ("noncovid/cip_ct.nrrd", "noncovid/cip_lung_labels.nrrd", 0.95),
     "run01": ("covid19_ct_seg_8bit/run01_ct8bit.nii.gz", "covid19_ct_seg_8bit/run01_lung.nii.gz", 0.95),
-    "run03": ("covid19_ct_seg_8bit/run03_ct8bit.nii.gz", "covid19_ct_seg_8bit/run03_lung.nii.gz", 0.89),
+    "run03": ("covid19_ct_seg_8bit/run03_ct8bit.nii.gz", "covid19_ct_seg_8bit/run03_lung.nii.gz", 0.90),
 }
 
 
