@@ -12,7 +12,7 @@ import slicer
 import vtk
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from . import faults
+from . import faults, subject_hierarchy
 from .pythonqt import disconnect_all, wrap
 from .qmrml_widgets import qMRMLPlotWidget, qMRMLTableView, qMRMLWidget, qSlicerWidget
 from .stand_in import stand_in
@@ -474,7 +474,8 @@ class qSlicerApplication(QtWidgets.QApplication):
         QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
         for scope in (QtCore.QSettings.Scope.UserScope, QtCore.QSettings.Scope.SystemScope):
             QtCore.QSettings.setPath(QtCore.QSettings.Format.IniFormat, scope, str(folder / "settings"))
-        self._settings = QtCore.QSettings(
+        self._settings = QtCore.QSettings()
+        self._revision_settings = QtCore.QSettings(
             str(folder / "settings" / "Slicer-0.ini"), QtCore.QSettings.Format.IniFormat
         )
         (folder / "temporary").mkdir(parents=True, exist_ok=True)
@@ -498,7 +499,7 @@ class qSlicerApplication(QtWidgets.QApplication):
                 "applicationLocaleName": "en_US",
                 "documentationBaseUrl": "https://slicer.readthedocs.io/en/5.10/",
                 "documentationVersion": "5.10",
-                "slicerUserSettingsFilePath": str(folder / "settings" / "Slicer.ini"),
+                "slicerUserSettingsFilePath": self._settings.fileName(),
                 "slicerRevisionUserSettingsFilePath": str(folder / "settings" / "Slicer-0.ini"),
             }
         )
@@ -506,6 +507,7 @@ class qSlicerApplication(QtWidgets.QApplication):
         self._logic.SetSliceLogics(vtk.vtkCollection())
         self._logic.SetMRMLScene(scene)
         self._logic.SetTemporaryPath(str(folder / "temporary"))
+        subject_hierarchy.observe(scene)
         self._manager = qSlicerModuleManager()
         self._io = qSlicerCoreIOManager()
         vtk.vtkObject.GlobalWarningDisplayOff()  # they look for the desktop's terminologies and colour files
@@ -557,10 +559,10 @@ class qSlicerApplication(QtWidgets.QApplication):
     def settings(self) -> QtCore.QSettings:
         return self._settings
 
-    def userSettings(self) -> QtCore.QSettings:
-        return QtCore.QSettings()
+    userSettings = settings
 
-    revisionUserSettings = settings
+    def revisionUserSettings(self) -> QtCore.QSettings:
+        return self._revision_settings
 
     def startupEnvironment(self) -> QtCore.QProcessEnvironment:
         return QtCore.QProcessEnvironment.systemEnvironment()

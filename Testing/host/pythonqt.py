@@ -368,7 +368,7 @@ class Signal:
 
 
 class WrapperType(type):
-    """The type of wrapper classes: the Qt class's enums, their members and static functions are attributes."""
+    """The type of wrapper classes: the Qt class's enums, their members and statics are attributes."""
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):

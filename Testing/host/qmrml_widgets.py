@@ -494,18 +494,18 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self.shortcuts_installed = False
         self.views_observed = False
         self._table = qMRMLSegmentsTableView()
+        self._table.tableWidget().setMinimumHeight(80)
         self._buttons: dict[str, QtWidgets.QToolButton] = {}
         layout = QtWidgets.QVBoxLayout(self)
         layout.addWidget(self._table)
         self._grid = QtWidgets.QGridLayout()
         layout.addLayout(self._grid)
-        for number, name in enumerate(EFFECTS):
+        for name in EFFECTS:
             button = QtWidgets.QToolButton(text=name, checkable=True)
             button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
             button.clicked.connect(
                 lambda checked, name=name: self.setActiveEffectByName(name if checked else "")
             )
-            self._grid.addWidget(button, number // 4, number % 4)
             self._buttons[name] = button
 
     # nodes
@@ -574,16 +574,24 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     def updateWidgetFromMRML(self) -> None:
         self._table.setSegmentationNode(self.segmentationNode())
         active = self._node.GetActiveEffectName() if self._node is not None else ""
-        for name, button in self._buttons.items():
-            button.setChecked(name == active)
-            button.setVisible(self._shown(name))
+        for button in self._buttons.values():
+            self._grid.removeWidget(button)
+            button.hide()
+        columns = self.stand_in.values["effectColumnCount"]
+        for number, name in enumerate(self.availableEffectNames()):
+            self._buttons[name].setChecked(name == active)
+            self._grid.addWidget(self._buttons[name], number // columns, number % columns)
+            self._buttons[name].show()
 
     # effects
     def _shown(self, name: str) -> bool:
         return not self._order or name in self._order or self.stand_in.values["unorderedEffectsVisible"]
 
     def availableEffectNames(self) -> list[str]:
-        return [name for name in EFFECTS if self._shown(name)]
+        shown = [name for name in EFFECTS if self._shown(name)]
+        return sorted(
+            shown, key=lambda name: self._order.index(name) if name in self._order else len(EFFECTS)
+        )
 
     def effectNameOrder(self) -> list[str]:
         return list(self._order)

@@ -59,7 +59,11 @@ class ScriptedLoadableModule:
 
     def runTest(self, msec: int = 100, **options: Any) -> None:
         """Run the module's own test class."""
-        test = getattr(sys.modules[type(self).__module__], self.moduleName + "Test")()
+        name = self.moduleName + "Test"
+        source = sys.modules[type(self).__module__]  # where the module class is written, and nowhere else
+        if not hasattr(source, name):
+            raise AssertionError(f"Test case class not found: {source.__name__}.{name}")
+        test = getattr(source, name)()
         test.messageDelay = msec
         test.runTest(**options)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+import numpy as np
 import pytest
 import slicer
 import vtk
@@ -339,6 +340,58 @@ class TestStandIns:
         selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
         selector.setMRMLScene(slicer.mrmlScene)
         assert selector.currentNode() is first
+
+    def test_segment_editor_on_real_nodes(self, host):
+        volume = slicer.util.addVolumeFromArray(np.zeros((4, 5, 6), np.int16))
+        segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lesions")
+        segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+        lesions = segmentation.GetSegmentation().AddEmptySegment("lesions")
+        mask = np.zeros((4, 5, 6), np.uint8)
+        mask[1, 2, 3] = 1
+        slicer.util.updateSegmentBinaryLabelmapFromArray(mask, segmentation, lesions, volume)
+        editor = slicer.qMRMLSegmentEditorWidget()
+        editor.setMRMLScene(slicer.mrmlScene)
+        editor.setMRMLSegmentEditorNode(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode"))
+        editor.setSegmentationNode(segmentation)
+        editor.setEffectNameOrder(["Erase", "Paint"])
+        editor.unorderedEffectsVisible = False
+        assert editor.availableEffectNames() == ("Erase", "Paint")
+        editor.setActiveEffectByName("Paint")
+        editor.activeEffect().setParameter("BrushSphere", 1)
+        assert editor.activeEffect().name == "Paint"
+        assert editor.mrmlSegmentEditorNode().GetAttribute("Paint.BrushSphere") == "1"
+        editor.saveStateForUndo()
+        slicer.util.updateSegmentBinaryLabelmapFromArray(mask * 0, segmentation, lesions, volume)
+        editor.undo()
+        assert slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, lesions, volume).sum() == 1
+        editor.setActiveEffect(None)
+        assert editor.activeEffect() is None
+
+    def test_tables_show_segments_and_cells(self, host):
+        segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+        view = slicer.qMRMLSegmentsTableView()
+        view.setMRMLScene(slicer.mrmlScene)
+        view.setSegmentationNode(segmentation)
+        segmentation.GetSegmentation().AddEmptySegment("a", "A")
+        assert view.segmentCount == 1 and view.displayedSegmentIDs() == ("a",)
+        table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
+        table.AddColumn(vtk.vtkStringArray())
+        table.AddEmptyRow()
+        cells = slicer.qMRMLTableView()
+        cells.setMRMLTableNode(table)
+        assert cells.model().rowCount() == 1
+
+    def test_data_nodes_come_into_the_subject_hierarchy(self, host):
+        volume = add_volume()
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+        assert hierarchy.GetItemName(hierarchy.GetItemByDataNode(volume)) == "CT"
+
+    def test_settings_are_one(self, host):
+        import qt
+
+        qt.QSettings().setValue("GASNet/device", "cpu")
+        assert slicer.app.settings().value("GASNet/device") == "cpu"
+        assert slicer.util.settingsValue("GASNet/device", "auto") == "cpu"
 
     def test_what_the_host_does_not_play_fails_by_name(self, host):
         with pytest.raises(NotImplementedError, match="editCurrentNode"):

@@ -1,0 +1,438 @@
+"""GASNetSegment's panel in the test host: unmodified module file and .ui, and the real worker process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import slicer
+from GASNetLib.phantom import make_phantom
+from scene_samples import PROVENANCE, add_ct, evidence_of_phantom, write_tiny_model
+
+SECONDS = 120
+NAME = "GASNetSegment"
+
+
+@pytest.fixture(scope="session")
+def phantom():
+    return make_phantom(seed=3, shape=(48, 96, 96), lesions="moderate")
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory):
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny.safetensors")
+
+
+@pytest.fixture
+def panel(host, load_module, model_file, tmp_path, monkeypatch):
+    """The module, shown, with a model and folders of its own."""
+    import qt
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    qt.QSettings().setValue("GASNet/ModelFolder", str(tmp_path / "models"))
+    qt.QSettings().setValue("GASNet/CaseFolder", str(tmp_path / "cases"))
+    qt.QSettings().setValue("GASNet/Device", "cpu")
+    from GASNetLib.model_store import ModelStore
+
+    ModelStore(tmp_path / "models").deploy(model_file)
+    return load_module(NAME)
+
+
+@pytest.fixture
+def ct(panel, phantom):
+    node = add_ct(phantom)
+    panel.panel.parameters.inputVolume = node
+    return node
+
+
+@pytest.fixture
+def shown(panel, ct, phantom):
+    """A finished result in the panel: the phantom's own lesions."""
+    node = panel.logic.putResult(ct, None, evidence_of_phantom(phantom), PROVENANCE)
+    panel._on_result(node)
+    return node
+
+
+def result_in(node):
+    from GASNetSegmentLib.result import Result
+
+    return Result.of(node)
+
+
+def change_lesion(node, where) -> None:
+    from GASNetSegmentLib.segments import set_segment_array
+
+    result = result_in(node)
+    mask = result.lesions
+    mask[where] = 1
+    set_segment_array(node, "Lesion", mask, result.ct)
+
+
+def run(host, panel) -> None:
+    panel.ui.segmentButton.click()
+    host.wait_until(lambda: not panel.segment.running, SECONDS, "the run")
+
+
+BALL = (slice(22, 26), slice(40, 50), slice(24, 34))
+
+
+def test_panel_opens_and_asks_for_a_ct(panel):
+    assert not panel.ui.segmentButton.enabled
+    assert "CT" in panel.ui.segmentButton.toolTip
+    assert not panel.ui.installationFrame.visible and not panel.ui.problemFrame.visible
+    assert not panel.ui.resultSection.enabled
+
+
+def test_one_click_with_the_real_worker(host, panel, ct):
+    assert panel.ui.segmentButton.enabled
+    panel.ui.segmentButton.click()
+    host.wait_until(lambda: panel.ui.progressBar.value > 10, SECONDS, "progress")
+    assert panel.ui.cancelButton.enabled and not panel.ui.segmentButton.enabled
+    host.wait_until(lambda: not panel.segment.running, SECONDS, "the run")
+
+    node = panel.panel.parameters.segmentation
+    assert node.GetName() == "CT lesions"
+    assert result_in(node).lesions.any()
+    assert panel.ui.quantityTable.rowCount == 3
+    assert "tiny" in panel.ui.provenanceLabel.text
+    assert panel.ui.segmentButton.enabled
+
+
+def test_second_run_asks_and_no_means_no(host, panel, ct, shown, phantom):
+    host.dialogs.answer("holds a lesion already", "Cancel")
+
+    panel.ui.segmentButton.click()
+
+    assert not panel.segment.running
+    assert np.array_equal(result_in(shown).lesions, phantom.lesions)
+
+
+def test_second_run_replaces_after_asking(host, panel, ct, shown, phantom):
+    host.dialogs.answer("holds a lesion already", "Ok")
+
+    run(host, panel)
+
+    assert panel.panel.parameters.segmentation is shown
+    assert not np.array_equal(result_in(shown).lesions, phantom.lesions)
+
+
+def test_cancel_leaves_the_scene(host, panel, ct):
+    nodes = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+    panel.ui.segmentButton.click()
+
+    panel.ui.cancelButton.click()
+    host.wait_until(lambda: not panel.segment.running, SECONDS, "the cancellation")
+
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == nodes
+    assert "Cancelled" in panel.ui.stageLabel.text
+    assert panel.ui.segmentButton.enabled
+
+
+def test_killed_worker_is_told_and_the_next_run_works(host, panel, ct):
+    panel.ui.segmentButton.click()
+    os.kill(panel.panel.client.pid, signal.SIGKILL)
+    host.wait_until(lambda: not panel.segment.running, SECONDS, "the news")
+
+    assert panel.ui.problemFrame.visible and "memory" in panel.ui.problemLabel.text
+    panel.ui.copyReportButton.click()
+    assert "GASNet" in slicer.app.clipboard().text()
+    run(host, panel)
+    assert not panel.ui.problemFrame.visible
+    assert panel.panel.parameters.segmentation is not None
+
+
+def test_volume_deleted_while_it_is_segmented(host, panel, ct):
+    panel.ui.segmentButton.click()
+    slicer.mrmlScene.RemoveNode(ct)
+    host.wait_until(lambda: not panel.segment.running, SECONDS, "the run")
+
+    assert "removed" in panel.ui.problemLabel.text
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+def test_scene_closed_while_it_is_segmented(host, panel, ct, phantom):
+    panel.ui.segmentButton.click()
+    slicer.mrmlScene.Clear(0)
+    host.process_events()
+
+    assert not panel.segment.running
+    assert panel.panel.parameters is not None and panel.panel.parameters.inputVolume is None
+    panel.panel.parameters.inputVolume = add_ct(phantom, "Next")
+    run(host, panel)
+    assert panel.panel.parameters.segmentation.GetName() == "Next lesions"
+
+
+def test_not_a_ct_is_explained_in_the_panel(host, panel, ct, phantom):
+    slicer.util.updateVolumeFromArray(ct, np.zeros_like(phantom.hu))
+
+    run(host, panel)
+
+    assert panel.ui.problemFrame.visible and panel.ui.problemLabel.text.endswith(".")
+    panel.ui.dismissButton.click()
+    assert not panel.ui.problemFrame.visible
+
+
+def test_shown_volume_is_taken_not_the_first(host, panel, phantom):
+    add_ct(phantom, "First")
+    second = add_ct(phantom, "Second")
+    slicer.util.setSliceViewerLayers(background=second)
+
+    panel.exit()
+    panel.enter()
+
+    assert panel.panel.parameters.inputVolume is second
+
+
+def test_threshold_slider_acts_at_once(panel, shown, phantom):
+    panel.ui.thresholdSlider.value = 0.2
+
+    assert result_in(shown).lesions.sum() > phantom.lesions.sum()
+    assert "threshold 0.2" in panel.ui.provenanceLabel.text
+    assert not panel.panel.client.busy and panel.panel.client.pid is None
+
+
+def test_correction_is_told_and_guarded(host, panel, shown, phantom):
+    assert "Nothing changed" in panel.ui.changesLabel.text
+    before = panel.ui.quantityTable.item(0, 1).text()
+
+    change_lesion(shown, BALL)
+    host.wait_until(lambda: "Dice" in panel.ui.changesLabel.text, 10, "the changes")
+
+    assert not panel.ui.thresholdSlider.enabled
+    host.wait_until(lambda: panel.ui.quantityTable.item(0, 1).text() != before, 10, "the figures")
+    host.dialogs.answer("Throw away", "Ok")
+    panel.ui.originalButton.click()
+    assert np.array_equal(result_in(shown).lesions, phantom.lesions)
+    assert panel.ui.thresholdSlider.enabled
+
+
+def test_editor_is_set_up_for_the_lesion_and_gives_back_what_it_took(panel, shown):
+    node = panel.correct.editor.mrmlSegmentEditorNode()
+    assert panel.correct.editor.segmentationNode() is shown
+    assert panel.correct.editor.currentSegmentID() == "Lesion"
+    assert node.GetOverwriteMode() == slicer.vtkMRMLSegmentEditorNode.OverwriteNone
+    panel.ui.maskToLungsBox.checked = True
+    assert node.GetMaskSegmentID() == "Lungs"
+
+    panel.exit()
+
+    assert node.GetOverwriteMode() == slicer.vtkMRMLSegmentEditorNode.OverwriteAllSegments
+    assert node.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere
+    panel.enter()
+
+
+def test_jump_to_a_focus(panel, shown):
+    focus = panel.logic.quantify(shown).foci[0]
+    expected = panel.logic.focusPosition(shown, focus)
+
+    panel.ui.fociTable.cellClicked.emit(0, 0)
+
+    red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
+    assert red.GetSliceToRAS().GetElement(2, 3) == pytest.approx(expected[2])
+
+
+def test_table_is_copied_and_saved(host, panel, shown, tmp_path):
+    panel.ui.copyButton.click()
+    assert slicer.app.clipboard().text().startswith("\tLesion ml")
+    host.dialogs.answer("Save the table", str(tmp_path / "t.csv"))
+    panel.ui.csvButton.click()
+
+    text = (tmp_path / "t.csv").read_text(encoding="utf-8-sig")
+    assert "Right lung" in text and "model,tiny" in text
+
+
+def test_restored_healthy_says_why_it_is_off(panel, shown):
+    assert not panel.ui.restoreButton.enabled
+    assert "no generator" in panel.ui.restoreButton.toolTip
+
+
+def test_labelled_sample_is_stored_and_taken_back(host, panel, shown, tmp_path):
+    panel.ui.noteEdit.text = "two readers"
+    panel.ui.saveSampleButton.click()
+    assert str(tmp_path / "cases") in panel.ui.sampleLabel.text
+    assert not panel.ui.saveSampleButton.enabled
+    assert len(list((tmp_path / "cases").glob("*/case.json"))) == 1
+
+    host.dialogs.answer("from the disk", "Ok")
+    panel.ui.takeBackButton.click()
+
+    assert not list((tmp_path / "cases").glob("*/case.json"))
+    assert panel.ui.saveSampleButton.enabled
+
+
+def test_all_loaded_cts_in_the_background(host, panel, ct, phantom):
+    add_ct(phantom, "CT")  # of the same name
+    bad = add_ct(phantom, "Stone")
+    slicer.util.updateVolumeFromArray(bad, np.zeros_like(phantom.hu))
+
+    panel.ui.batchLoadedButton.click()
+    host.wait_until(lambda: panel.ui.batchTable.rowCount == 3, SECONDS, "the batch")
+
+    assert panel.ui.batchTable.item(2, 6).text().endswith(".")
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 2
+    assert panel.ui.batchLoadedButton.enabled
+
+
+def test_folder_in_the_background(host, panel, phantom, tmp_path):
+    from GASNetLib.phantom import write_phantom
+
+    (tmp_path / "in").mkdir()
+    write_phantom(phantom, tmp_path / "in" / "a.nii.gz")
+    (tmp_path / "in" / "broken.nii.gz").write_bytes(b"no image")
+    panel.ui.batchInputEdit.currentPath = str(tmp_path / "in")
+    panel.ui.batchOutputEdit.currentPath = str(tmp_path / "out")
+
+    panel.ui.batchFolderButton.click()
+    host.wait_until(lambda: panel.ui.batchTable.rowCount == 2, SECONDS, "the batch")
+
+    assert (tmp_path / "out" / "a.seg.nrrd").is_file()
+    assert "broken" in (tmp_path / "out" / "results.csv").read_text()
+    assert not panel.ui.problemFrame.visible
+
+
+def test_folder_batch_without_folders_is_explained(panel):
+    panel.ui.batchFolderButton.click()
+
+    assert "folder" in panel.ui.problemLabel.text
+
+
+def test_missing_packages_are_named_and_installed_with_consent(host, panel, ct, monkeypatch):
+    from GASNetSegmentLib import installation
+
+    absent = [installation.Package("psutil", "missing")]
+    monkeypatch.setattr(installation, "packages", lambda: absent)
+    panel.installation.update()
+    assert panel.ui.installationFrame.visible and "psutil" in panel.ui.installationLabel.text
+    assert not panel.ui.segmentButton.enabled and not panel.ui.batchLoadedButton.enabled
+    installed = []
+    monkeypatch.setattr(slicer.util, "pip_install", lambda what: (installed.append(what), absent.clear()))
+
+    host.dialogs.answer("Download and install", "Cancel")
+    panel.ui.installButton.click()
+    assert installed == []
+    host.dialogs.answer("Download and install", "Ok")
+    panel.ui.installButton.click()
+
+    assert installed == [["psutil>=5.9"]]
+    assert not panel.ui.installationFrame.visible and panel.ui.segmentButton.enabled
+
+
+def test_failed_installation_is_explained_and_offline_works(host, panel, monkeypatch, tmp_path):
+    from GASNetSegmentLib import installation
+
+    absent = [installation.Package("safetensors", "half installed")]
+    monkeypatch.setattr(installation, "packages", lambda: absent)
+    panel.installation.update()
+
+    def fail(what):
+        raise RuntimeError("exit status 1")
+
+    monkeypatch.setattr(slicer.util, "pip_install", fail)
+    host.dialogs.answer("Download and install", "Ok")
+    panel.ui.installButton.click()
+    assert "folder of wheel files" in panel.ui.problemLabel.text
+    assert panel.ui.installationFrame.visible
+
+    asked = []
+    monkeypatch.setattr(slicer.util, "pip_install", lambda what: (asked.append(what), absent.clear()))
+    host.dialogs.answer("Folder with the wheel files", str(tmp_path))
+    panel.ui.installFromFolderButton.click()
+    assert asked == [["--no-index", "--find-links", str(tmp_path), "safetensors>=0.4"]]
+
+
+def test_check_of_this_computer(host, panel):
+    panel.ui.checkButton.click()
+    host.wait_until(lambda: panel.ui.checkButton.enabled, SECONDS, "the check")
+
+    assert panel.ui.checkLabel.text.startswith("Works") and "cpu" in panel.ui.checkLabel.text
+
+
+def test_settings_persist(host, panel, tmp_path):
+    import qt
+
+    panel.ui.deviceBox.setCurrentIndex(0)
+    panel.ui.lungsBox.setCurrentIndex(1)
+    panel.ui.caseFolderEdit.currentPath = str(tmp_path / "elsewhere")
+
+    assert qt.QSettings().value("GASNet/Device") == "auto"
+    assert qt.QSettings().value("GASNet/LungsMethod") == "lungmask"
+    assert panel.logic.case_folder == tmp_path / "elsewhere"
+
+
+def test_leaving_the_module_lets_the_run_finish(host, panel, ct):
+    panel.ui.segmentButton.click()
+    host.leave_module()
+    host.wait_until(lambda: not panel.segment.running, SECONDS, "the run")
+
+    assert panel.panel.parameters.segmentation is not None
+
+
+def test_scene_saved_and_loaded_shows_its_result(host, panel, shown, tmp_path):
+    folder = tmp_path / "scene"
+    folder.mkdir()
+    assert slicer.mrmlScene.SaveSceneToSlicerDataBundleDirectory(str(folder), None)
+    slicer.mrmlScene.Clear(0)
+    assert not panel.ui.resultSection.enabled
+
+    slicer.mrmlScene.SetURL(next(folder.glob("*.mrml")).as_posix())
+    slicer.mrmlScene.Import()
+    host.process_events()
+
+    assert panel.panel.parameters.segmentation.GetName() == "CT lesions"
+    assert panel.ui.resultSection.enabled and panel.ui.quantityTable.rowCount == 3
+
+
+def test_deleted_segmentation_empties_the_panel(host, panel, shown):
+    slicer.mrmlScene.RemoveNode(shown)
+    host.process_events()
+
+    assert panel.panel.parameters.segmentation is None
+    assert not panel.ui.resultSection.enabled and not panel.ui.saveSampleButton.enabled
+
+
+def test_reload_ends_the_worker_and_keeps_the_parameters(host, panel, ct):
+    run(host, panel)
+    pid, node = panel.panel.client.pid, panel.panel.parameters.segmentation
+    assert psutil.pid_exists(pid)
+
+    panel.onReload()
+
+    again = slicer.modules.GASNetSegmentWidget
+    assert again is not panel and not psutil.pid_exists(pid)
+    assert again.panel.parameters.inputVolume is ct and again.panel.parameters.segmentation is node
+
+
+def test_module_logic_for_scripts(panel, ct):
+    logic = slicer.util.getModuleLogic(NAME)
+
+    node = logic.segment(ct, device="cpu")
+
+    assert logic.quantify(node).lung_ml > 1000
+
+
+def test_without_a_main_window(windowless_host, model_file):
+    module = windowless_host.load_module(Path(__file__).resolve().parents[2] / NAME / f"{NAME}.py")
+    widget = module.widgetRepresentation().self()
+
+    assert widget.logic is not None
+    assert module.title and module.categories == ("Segmentation",) or module.categories == ["Segmentation"]
+
+
+def test_every_control_has_a_tooltip(panel):
+    bare = [
+        name
+        for name, widget in vars(panel.ui).items()
+        if widget.inherits("QPushButton") or widget.inherits("QComboBox") or widget.inherits("QLineEdit")
+        if not widget.toolTip and name.endswith(("Button", "Box", "Edit"))
+    ]
+    assert not [name for name in bare if not name.endswith("Section")]
+
+
+def test_picture_of_the_panel(host, panel, shown, tmp_path):
+    path = host.picture(slicer.modules.gasnetsegment.widgetRepresentation(), tmp_path / "panel.png", 460, 1500)
+
+    assert path.stat().st_size > 10_000
