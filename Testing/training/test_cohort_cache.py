@@ -216,7 +216,6 @@ def test_two_processes_may_fill_one_cache(cohort, filled, tmp_path):
 def test_every_module_that_makes_a_crop_counts(tmp_path):
     package = Path(shutil.copytree(ENGINE, tmp_path / "GASNetLib"))
     code = """
-from dataclasses import replace
 from pathlib import Path
 from GASNetLib.crop_cache import preprocessing_version as version
 for name in ("cohort", "case_pool", "resampling", "volume"):
