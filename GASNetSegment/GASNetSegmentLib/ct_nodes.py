@@ -87,3 +87,12 @@ def world_position(node, lps: tuple[float, float, float]) -> tuple[float, float,
     world = [0.0, 0.0, 0.0]
     node.TransformPointToWorld(ras.tolist(), world)
     return tuple(world)
+
+
+def volume_node_of(array: np.ndarray, geometry: Geometry, name: str):
+    """A new volume node of an array (z, y, x) on a grid."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    slicer.util.updateVolumeFromArray(node, array)
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(LPS_FROM_RAS @ geometry.index_to_physical))
+    node.CreateDefaultDisplayNodes()
+    return node

@@ -19,6 +19,7 @@ LOGICS = {
     "volumes": "vtkSlicerVolumesLogic",
     "subjecthierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
     "terminologies": "vtkSlicerTerminologiesModuleLogic",
+    "sequences": "vtkSlicerSequencesLogic",
 }
 
 

@@ -1,0 +1,152 @@
+"""The section *Many cases*: all loaded CTs or a folder, one after the other, in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import slicer
+from GASNetLib.errors import GASNetError, InputError
+from GASNetLib.folder_run import cases_in, write_table
+from slicer.i18n import tr as _
+
+from .ct_nodes import ct_array, geometry_of
+from .panel import Panel, fill_table
+from .worker_client import Request
+
+HEADERS = ["Case", "Lesion ml", "% of lung", "Right %", "Left %", "Foci", "Remark"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of a batch: its name, and how it is asked of the worker."""
+
+    name: str
+    ask: Callable[[Request], int]
+    row: Callable[[dict, Callable], list[str]]
+
+
+class BatchSection:
+    """Works off a list of cases; one that fails stops none of the others."""
+
+    def __init__(self, panel: Panel, options: Callable[[], dict]) -> None:
+        self._panel, self._ui, self._options = panel, panel.ui, options
+        self._waiting: list[Case] = []
+        self._rows: list[list[str]] = []
+        self._reports: list[dict] = []
+        self._number: int | None = None
+        self._installed = True
+        self._ui.batchFolderButton.connect("clicked(bool)", self._start_folder)
+        self._ui.batchLoadedButton.connect("clicked(bool)", self._start_loaded)
+        self._ui.batchCancelButton.connect("clicked(bool)", self.cancel)
+
+    def set_installed(self, installed: bool) -> None:
+        """Tell whether what the engine needs is there."""
+        self._installed = installed
+        self._show_running(self._number is not None)
+
+    def cancel(self) -> None:
+        """Stop: what waits is dropped, what runs ends with its stage."""
+        self._waiting.clear()
+        if self._number is not None:
+            self._panel.client.cancel(self._number)
+
+    # --- what to do ---------------------------------------------------------------------------------------
+
+    def _start_loaded(self) -> None:
+        volumes = [
+            node
+            for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+            if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors()
+        ]
+        self._start([self._loaded_case(node.GetID(), node.GetName()) for node in volumes])
+
+    def _start_folder(self) -> None:
+        with self._panel.problems_shown():
+            if not self._ui.batchInputEdit.currentPath or not self._ui.batchOutputEdit.currentPath:
+                raise InputError(_("A folder with CTs and a folder for the results are needed."))
+            output = Path(self._ui.batchOutputEdit.currentPath)
+            self._start([self._file_case(case, output) for case in cases_in(self._ui.batchInputEdit.currentPath)])
+
+    def _loaded_case(self, volume_id: str, name: str) -> Case:
+        def ask(request: Request) -> int:
+            volume = slicer.mrmlScene.GetNodeByID(volume_id)
+            array, geometry = ct_array(volume), geometry_of(volume)
+            return self._panel.ask(request, "segment", array, geometry=geometry, name=name, **self._options())
+
+        def row(answer: dict, read) -> list[str]:
+            volume = slicer.mrmlScene.GetNodeByID(volume_id)
+            node = self._panel.logic.putResult(volume, None, read(answer["evidence"]), answer["provenance"])
+            found = self._panel.logic.quantify(node)
+            shares = (found.lesion_ml, found.lesion_percent, found.right.lesion_percent, found.left.lesion_percent)
+            return [name, *map(_number, shares), str(found.components), " ".join(answer["provenance"]["notes"])]
+
+        return Case(name, ask, row)
+
+    def _file_case(self, case, output: Path) -> Case:
+        def ask(request: Request) -> int:
+            return self._panel.ask(
+                request, "segment_file", ct=case.ct, name=case.name, output=output, **self._options()
+            )
+
+        def row(answer: dict, read) -> list[str]:
+            report = answer["report"]
+            self._reports.append(report)
+            write_table(output, self._reports)
+            if "error" in report:
+                return [case.name, "", "", "", "", "", report["error"]]
+            shares = [report["lesion_ml"], report["lesion_percent"]]
+            shares += [report[side]["lesion_percent"] for side in ("right", "left")]
+            return [case.name, *map(_number, shares), str(report["components"]), " ".join(report["notes"])]
+
+        return Case(case.name, ask, row)
+
+    # --- one after the other ------------------------------------------------------------------------------
+
+    def _start(self, cases: list[Case]) -> None:
+        self._panel.clear_problem()
+        self._waiting, self._rows, self._reports = list(cases), [], []
+        self._show_rows()
+        self._next()
+
+    def _next(self) -> None:
+        self._number = None
+        if self._waiting:
+            case = self._waiting.pop(0)
+            request = Request(
+                lambda answer, read: self._finish(case, lambda: case.row(answer, read)),
+                lambda error, details: self._finish(case, lambda: _failed_row(case, error)),
+                lambda: self._finish(case, lambda: [case.name, "", "", "", "", "", _("cancelled")]),
+                lambda stage, share: None,
+            )
+            try:
+                self._number = case.ask(request)
+            except GASNetError as error:
+                reason = error
+                self._finish(case, lambda: _failed_row(case, reason))
+        self._show_running(self._number is not None)
+
+    def _finish(self, case: Case, row: Callable[[], list[str]]) -> None:
+        try:
+            self._rows.append(row())
+        except GASNetError as error:
+            self._rows.append(_failed_row(case, error))
+        self._show_rows()
+        self._next()
+
+    def _show_rows(self) -> None:
+        fill_table(self._ui.batchTable, HEADERS, self._rows)
+
+    def _show_running(self, running: bool) -> None:
+        for button in (self._ui.batchFolderButton, self._ui.batchLoadedButton):
+            button.enabled = self._installed and not running
+        self._ui.batchCancelButton.enabled = running
+
+
+def _failed_row(case: Case, error: GASNetError) -> list[str]:
+    return [case.name, "", "", "", "", "", str(error)]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"

@@ -1,0 +1,164 @@
+"""The section *Correct*: Slicer's Segment Editor, the AI's original kept, and what was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from .panel import Panel
+from .result import LESION, LUNGS, Result
+
+EFFECTS = ("Paint", "Erase", "Islands", "Smoothing", "Grow from seeds", "Scissors")
+UNDO_STATES = 10
+QUIET_MS = 250
+
+
+@dataclass(frozen=True)
+class Masking:
+    """How Slicer's shared Segment Editor masks; put back when the module is left."""
+
+    overwrite: int
+    mode: int
+    segment: str
+
+
+class CorrectSection:
+    """Embeds the Segment Editor and tells what was changed."""
+
+    def __init__(self, panel: Panel, on_changes: Callable[[bool], None]) -> None:
+        self._panel, self._ui, self._on_changes = panel, panel.ui, on_changes
+        self._result: Result | None = None
+        self._theirs: Masking | None = None
+        self._later = qt.QTimer()
+        self._later.setSingleShot(True)
+        self._later.setInterval(QUIET_MS)
+        self._later.connect("timeout()", self.show_changes)
+        self.editor = slicer.qMRMLSegmentEditorWidget()
+        self.editor.setMaximumNumberOfUndoStates(UNDO_STATES)
+        # The parameter node comes before the scene, so that the editor's own choices are stored in it.
+        self.editor.setMRMLSegmentEditorNode(_editor_node())
+        self.editor.setMRMLScene(slicer.mrmlScene)
+        self.editor.unorderedEffectsVisible = False
+        self.editor.setEffectNameOrder(EFFECTS)
+        self.editor.segmentationNodeSelectorVisible = False
+        self.editor.sourceVolumeNodeSelectorVisible = False
+        self.editor.switchToSegmentationsButtonVisible = False
+        self._ui.editorPlace.layout().addWidget(self.editor)
+        self._ui.maskToLungsBox.connect("toggled(bool)", self._apply_masking)
+        self._ui.originalButton.connect("clicked(bool)", self._back_to_original)
+
+    def enter(self) -> None:
+        """The module is shown: the editor's keys and views belong to it."""
+        self.editor.setMRMLSegmentEditorNode(_editor_node())
+        node = _editor_node()
+        self._theirs = Masking(node.GetOverwriteMode(), node.GetMaskMode(), node.GetMaskSegmentID() or "")
+        self.editor.setupViewObservations()
+        self.editor.installKeyboardShortcuts()
+        self.show(self._result)
+
+    def exit(self) -> None:
+        """The module is left: no active brush, no keys, no eyes on the views, and the editor's masking as before."""
+        self._later.stop()
+        self.editor.setActiveEffect(None)
+        self.editor.uninstallKeyboardShortcuts()
+        self.editor.removeViewObservations()
+        if self._theirs is not None:
+            _set_masking(self._theirs)
+            self._theirs = None
+
+    def scene_closes(self) -> None:
+        """Let go of nodes that are about to vanish."""
+        self._later.stop()
+        self._result, self._theirs = None, None
+        self.editor.setSegmentationNode(None)
+        self.editor.removeViewObservations()
+
+    def show(self, result: Result | None) -> None:
+        """Make a result the one that is edited."""
+        self._result = result
+        self._ui.correctSection.enabled = result is not None
+        if self.editor.mrmlSegmentEditorNode() is None:
+            self.editor.setMRMLSegmentEditorNode(_editor_node())
+        if result is None:
+            self.editor.setSegmentationNode(None)
+        elif self._theirs is not None:  # only while the module is shown: the editor's node is shared
+            self.editor.setSegmentationNode(result.node)
+            self.editor.setSourceVolumeNode(
+                result.node.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
+            )
+            self.editor.setCurrentSegmentID(LESION)
+            self._apply_masking()
+        self.show_changes()
+
+    def save_undo(self, node) -> None:
+        """Let the editor's Undo bring back what is replaced now."""
+        if self._theirs is not None:
+            self.editor.setSegmentationNode(node)
+            self.editor.saveStateForUndo()
+
+    def refresh_soon(self) -> None:
+        """The lesion changes: compare again when it is still."""
+        self._later.start()
+
+    def show_changes(self) -> None:
+        """Compare the lesion with the AI's original."""
+        self._later.stop()
+        if self._result is None:
+            self._ui.changesLabel.text = _("Segment a CT first.")
+            self._ui.originalButton.enabled = False
+            return
+        with self._panel.problems_shown():
+            changes = self._panel.logic.changes(self._result.node)
+            dice = "–" if changes.dice is None else f"{changes.dice:.3f}"
+            self._ui.changesLabel.text = (
+                _("Changed: {added:.1f} ml added, {removed:.1f} ml removed; Dice with the AI {dice}").format(
+                    added=changes.added_ml, removed=changes.removed_ml, dice=dice
+                )
+                if changes.any
+                else _("Nothing changed: this is what the AI found.")
+            )
+            self._ui.originalButton.enabled = changes.any
+            self._on_changes(changes.any)
+
+    def _apply_masking(self) -> None:
+        if self._theirs is None or self._result is None:
+            return
+        kind = slicer.vtkMRMLSegmentationNode
+        within = self._ui.maskToLungsBox.checked
+        _set_masking(
+            Masking(
+                slicer.vtkMRMLSegmentEditorNode.OverwriteNone,  # painting a lesion must not bite into the lungs
+                kind.EditAllowedInsideSingleSegment if within else kind.EditAllowedEverywhere,
+                LUNGS if within else "",
+            )
+        )
+
+    def _back_to_original(self) -> None:
+        question = _("Throw away your corrections and show the AI's result? Undo brings them back.")
+        if slicer.util.confirmOkCancelDisplay(question, _("Back to the AI's result")):
+            with self._panel.problems_shown():
+                self.save_undo(self._result.node)
+                self._panel.logic.restoreOriginal(self._result.node)
+                self.show_changes()
+
+
+def _editor_node():
+    """The one node that all Segment Editors of a scene share."""
+    node = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+    if node is None:
+        node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
+        node.UnRegister(None)
+        node.SetSingletonTag("SegmentEditor")
+        node = slicer.mrmlScene.AddNode(node)
+    return node
+
+
+def _set_masking(masking: Masking) -> None:
+    node = _editor_node()
+    node.SetOverwriteMode(masking.overwrite)
+    node.SetMaskMode(masking.mode)
+    node.SetMaskSegmentID(masking.segment)

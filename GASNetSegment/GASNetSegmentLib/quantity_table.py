@@ -1,0 +1,59 @@
+"""The figures of a result as rows of text: for the table, the clipboard and the CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from GASNetLib.atomic import write_atomically
+from GASNetLib.quantify import Quantities
+
+HEADERS = ["", "Lesion ml", "Lung ml", "% of lung"]
+FOCI_HEADERS = ["Focus", "ml", "Lung", "Mean HU"]
+
+
+def rows(quantities: Quantities) -> list[list[str]]:
+    """A row for both lungs, one for the right and one for the left."""
+    parts = [("Both lungs", quantities), ("Right lung", quantities.right), ("Left lung", quantities.left)]
+    return [
+        [name, _number(part.lesion_ml), _number(part.lung_ml, 0), _number(part.lesion_percent)]
+        for name, part in parts
+    ]
+
+
+def foci_rows(quantities: Quantities) -> list[list[str]]:
+    """A row for each focus, largest first."""
+    return [
+        [str(number), _number(focus.volume_ml), focus.side, _number(focus.mean_hu, 0)]
+        for number, focus in enumerate(quantities.foci, 1)
+    ]
+
+
+def density(quantities: Quantities) -> str:
+    """Number of foci and density in one line."""
+    mean, sd = _number(quantities.hu.mean, 0), _number(quantities.hu.sd, 0)
+    return f"{quantities.components} foci, mean density {mean} HU (SD {sd})"
+
+
+def as_text(quantities: Quantities) -> str:
+    """Both tables with tabs, as spreadsheets and word processors take them."""
+    lines = [HEADERS, *rows(quantities), [density(quantities)], FOCI_HEADERS, *foci_rows(quantities)]
+    return "\n".join("\t".join(line) for line in lines) + "\n"
+
+
+def write_csv(path: Path, quantities: Quantities, provenance: dict) -> None:
+    """Write both tables and where the result comes from.
+
+    Raises:
+        ResourceError: the file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerows([HEADERS, *rows(quantities), [], FOCI_HEADERS, *foci_rows(quantities), []])
+    writer.writerows([key, value] for key, value in provenance.items())
+    write_atomically(path, text.getvalue().encode("utf-8-sig"))
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"

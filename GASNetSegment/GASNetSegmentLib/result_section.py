@@ -1,0 +1,190 @@
+"""The section *Result*: figures, threshold, foci, restored healthy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import qt
+import slicer
+from GASNetLib.errors import GASNetError, InputError, ModelError
+from GASNetLib.model import read_model_info
+from slicer.i18n import tr as _
+
+from . import quantity_table
+from .ct_nodes import ct_array, geometry_of
+from .panel import Panel, fill_table
+from .result import Result
+from .worker_client import Request
+
+QUIET_MS = 250
+"""The figures follow when a slider or a brush has been still for so long."""
+
+
+class ResultSection:
+    """Shows the result that is chosen."""
+
+    def __init__(self, panel: Panel, device: Callable[[], str]) -> None:
+        self._panel, self._ui, self._device = panel, panel.ui, device
+        self._quantities = None
+        self._result: Result | None = None
+        self._later = qt.QTimer()
+        self._later.setSingleShot(True)
+        self._later.setInterval(QUIET_MS)
+        self._later.connect("timeout()", self.show_figures)
+        self._ui.thresholdSlider.connect("valueChanged(double)", self._set_threshold)
+        self._ui.fociTable.connect("cellClicked(int,int)", self._jump_to_focus)
+        self._ui.copyButton.connect("clicked(bool)", self._copy)
+        self._ui.csvButton.connect("clicked(bool)", self._save_csv)
+        self._ui.restoreButton.connect("clicked(bool)", self._restore)
+
+    def show(self, result: Result | None) -> None:
+        """Show a result, or that there is none."""
+        self._result = result
+        self._ui.resultSection.enabled = result is not None
+        if result is None:
+            self._forget_figures()
+            return
+        self._ui.provenanceLabel.text = _describe(result.provenance)
+        blocked = self._ui.thresholdSlider.blockSignals(True)
+        self._ui.thresholdSlider.value = result.threshold
+        self._ui.thresholdSlider.blockSignals(blocked)
+        self._show_restore()
+        self.show_figures()
+
+    def set_corrected(self, corrected: bool) -> None:
+        """A corrected lesion has no threshold any more."""
+        self._ui.thresholdSlider.enabled = not corrected
+        self._ui.thresholdSlider.toolTip = (
+            _("The lesion was corrected. Go back to the AI's result to move the threshold.")
+            if corrected
+            else _("Probability above which a voxel is lesion. It acts at once; nothing is computed again.")
+        )
+
+    def refresh_soon(self) -> None:
+        """The lesion changes: measure it again when it is still."""
+        self._later.start()
+
+    def stop(self) -> None:
+        """Measure nothing any more."""
+        self._later.stop()
+
+    def show_figures(self) -> None:
+        """Measure the lesion as it is and show it."""
+        self._later.stop()
+        if self._result is None:
+            return
+        with self._panel.problems_shown():
+            self._forget_figures()
+            self._quantities = self._panel.logic.quantify(self._result.node)
+            fill_table(self._ui.quantityTable, quantity_table.HEADERS, quantity_table.rows(self._quantities))
+            fill_table(self._ui.fociTable, quantity_table.FOCI_HEADERS, quantity_table.foci_rows(self._quantities))
+            self._ui.densityLabel.text = quantity_table.density(self._quantities)
+        self._ui.copyButton.enabled = self._ui.csvButton.enabled = self._quantities is not None
+
+    def _forget_figures(self) -> None:
+        self._quantities = None
+        self._ui.quantityTable.setRowCount(0)
+        self._ui.fociTable.setRowCount(0)
+        self._ui.densityLabel.text = ""
+        if self._result is None:
+            self._ui.provenanceLabel.text = _("No result yet.")
+
+    def _set_threshold(self, value: float) -> None:
+        if self._result is not None:
+            with self._panel.problems_shown():
+                self._panel.logic.setThreshold(self._result.node, value)
+                self._ui.provenanceLabel.text = _describe(self._result.provenance)
+                self.refresh_soon()
+
+    def _jump_to_focus(self, row: int, column: int) -> None:
+        if self._quantities is not None and row < len(self._quantities.foci):
+            position = self._panel.logic.focusPosition(self._result.node, self._quantities.foci[row])
+            slicer.vtkMRMLSliceNode.JumpAllSlices(
+                slicer.mrmlScene, *position, slicer.vtkMRMLSliceNode.CenteredJumpSlice
+            )
+
+    def _copy(self) -> None:
+        slicer.app.clipboard().setText(quantity_table.as_text(self._quantities))
+
+    def _save_csv(self) -> None:
+        suggested = f"{self._result.node.GetName()}.csv"
+        path = qt.QFileDialog.getSaveFileName(
+            self._ui.resultSection, _("Save the table"), suggested, _("Comma-separated values (*.csv)")
+        )
+        if path:
+            with self._panel.problems_shown():
+                quantity_table.write_csv(Path(path), self._quantities, self._result.provenance)
+
+    # --- restored healthy ---------------------------------------------------------------------------------
+
+    def _show_restore(self) -> None:
+        why_not = self._why_no_restore()
+        self._ui.restoreButton.enabled = not why_not
+        self._ui.restoreButton.toolTip = why_not or _(
+            "Show what the network believes the lungs looked like before the disease, and the difference."
+        )
+
+    def _why_no_restore(self) -> str:
+        try:
+            info = read_model_info(self._panel.logic.models.in_use())
+        except ModelError as error:
+            return str(error)
+        if info.generator is None:
+            return _("The model {name} has no generator. One that is trained with GASNet Train has.").format(
+                name=info.name
+            )
+        return ""
+
+    def _restore(self) -> None:
+        self._panel.clear_problem()
+        with self._panel.problems_shown():
+            volume = self._result.ct
+            self._ui.restoreButton.enabled = False
+            volume_id = volume.GetID()
+            request = Request(
+                lambda answer, read: self._restored(volume_id, answer, read),
+                self._restore_failed,
+                self._show_restore,
+                lambda stage, share: None,
+            )
+            self._panel.ask(
+                request,
+                "restore",
+                ct_array(volume),
+                geometry=geometry_of(volume),
+                name=volume.GetName(),
+                model=self._panel.logic.models.in_use(),
+                device=self._device(),
+            )
+
+    def _restored(self, volume_id: str, answer: dict, read) -> None:
+        self._show_restore()
+        volume = slicer.mrmlScene.GetNodeByID(volume_id)
+        restored, _difference = self._panel.logic.putRestored(
+            volume, read(answer["restored"]), read(answer["difference"])
+        )
+        slicer.util.setSliceViewerLayers(foreground=restored, foregroundOpacity=0.5)
+
+    def _restore_failed(self, error: GASNetError, details: str) -> None:
+        self._show_restore()
+        self._panel.show_problem(error, details)
+
+
+def result_of(node) -> Result | None:
+    """The result in a node, or None where there is none (yet)."""
+    try:
+        return Result.of(node)
+    except InputError:
+        return None
+
+
+def _describe(provenance: dict) -> str:
+    return _("{model} ({hash}), threshold {threshold:g}, {device}, GASNet {version}, {created}").format(
+        model=provenance["model"],
+        hash=provenance["model_sha256"][:8],
+        threshold=provenance["threshold"],
+        device=provenance["device"],
+        version=provenance["software_version"],
+        created=provenance["created"],
+    )

@@ -1,0 +1,246 @@
+"""The section *Segment*: choose, press, watch, cancel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import slicer
+from GASNetLib.errors import GASNetError, ModelError
+from GASNetLib.model import read_model_info
+from slicer.i18n import tr as _
+
+from . import settings
+from .ct_nodes import ct_array, geometry_of
+from .panel import Panel
+from .worker_client import Request
+
+DEVICES = ("auto", "cpu", "cuda")
+LUNGS_METHODS = ("classical", "lungmask")
+TRUSTED_SHARE = 0.1
+"""Share done from which the time left is told; before, the start of the worker would spoil it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the worker: what it works for. The nodes are looked up again when it is done."""
+
+    number: int
+    started: float
+
+
+class SegmentSection:
+    """Runs the worker on one CT and puts the result into the scene."""
+
+    def __init__(self, panel: Panel, on_result: Callable[[object], None], save_undo: Callable[[object], None]) -> None:
+        self._panel, self._ui = panel, panel.ui
+        self._on_result, self._save_undo = on_result, save_undo
+        self._run: Run | None = None
+        self._models = []
+        self._installed = True
+        self._fill_choices()
+        self._ui.segmentButton.connect("clicked(bool)", self.start)
+        self._ui.cancelButton.connect("clicked(bool)", self.cancel)
+        self._ui.modelBox.connect("currentIndexChanged(int)", self._use_model)
+        self._ui.deviceBox.connect("currentIndexChanged(int)", self._keep_choices)
+        self._ui.lungsBox.connect("currentIndexChanged(int)", self._keep_choices)
+        self._show_running(False)
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return self._run is not None
+
+    @property
+    def device(self) -> str:
+        """The device that is chosen."""
+        return DEVICES[self._ui.deviceBox.currentIndex]
+
+    @property
+    def lungs_method(self) -> str:
+        """How the lungs are to be found."""
+        return LUNGS_METHODS[self._ui.lungsBox.currentIndex]
+
+    def set_installed(self, installed: bool) -> None:
+        """Tell whether what the engine needs is there."""
+        self._installed = installed
+        self.update()
+
+    def refresh_models(self) -> None:
+        """List the models that are on this computer; the one in use is shown."""
+        blocked = self._ui.modelBox.blockSignals(True)
+        self._ui.modelBox.clear()
+        self._models = self._panel.logic.models.models()
+        for path in self._models:
+            self._ui.modelBox.addItem(_model_name(path))
+        try:
+            in_use = self._panel.logic.models.in_use()
+            self._ui.modelBox.setCurrentIndex(self._models.index(in_use))
+        except (ModelError, ValueError):
+            self._ui.modelBox.setCurrentIndex(-1)
+        self._ui.modelBox.blockSignals(blocked)
+        self.update()
+
+    def preselect_input(self) -> None:
+        """Take the CT that the slice views show, if none is chosen; never just the first of the scene."""
+        parameters = self._panel.parameters
+        if parameters and parameters.inputVolume is None:
+            shown = shown_volume()
+            if shown is not None:
+                parameters.inputVolume = shown
+
+    def update(self) -> None:
+        """Say whether the button can be pressed, and why not."""
+        reason = self._why_not()
+        self._ui.segmentButton.enabled = not reason
+        self._ui.segmentButton.toolTip = reason or _("Find the lesions in this CT.")
+
+    def start(self) -> None:
+        """Ask the worker to segment the chosen CT."""
+        panel = self._panel
+        panel.clear_problem()
+        with panel.problems_shown():
+            volume, output = panel.parameters.inputVolume, panel.parameters.segmentation
+            panel.logic.checkOutput(output, self._confirm_replace)
+            request = Request(
+                lambda answer, read: self._done(volume.GetID(), output and output.GetID(), answer, read),
+                self._failed,
+                self._cancelled,
+                self._progress,
+            )
+            number = panel.ask(
+                request,
+                "segment",
+                ct_array(volume),
+                geometry=geometry_of(volume),
+                name=volume.GetName(),
+                **self.options(),
+            )
+            self._run = Run(number, time.monotonic())
+            self._show_running(True)
+            self._progress(_("Starting"), 0.0)
+
+    def options(self) -> dict:
+        """Model, device, threshold and lungs as the worker takes them."""
+        return {
+            "model": self._panel.logic.models.in_use(),
+            "device": self.device,
+            "threshold": None,
+            "lungs_method": self.lungs_method,
+        }
+
+    def cancel(self) -> None:
+        """Stop the run at the end of its stage."""
+        if self._run:
+            self._panel.client.cancel(self._run.number)
+            self._ui.cancelButton.enabled = False
+            self._ui.stageLabel.text = _("Cancelling")
+
+    # --- answers ------------------------------------------------------------------------------------------
+
+    def _done(self, volume_id: str, output_id: str | None, answer: dict, read) -> None:
+        self._end()
+        scene = slicer.mrmlScene
+        output = scene.GetNodeByID(output_id) if output_id else None
+        if output is not None:
+            self._save_undo(output)
+        node = self._panel.logic.putResult(
+            scene.GetNodeByID(volume_id), output, read(answer["evidence"]), answer["provenance"]
+        )
+        self._ui.stageLabel.text = " ".join(answer["provenance"]["notes"])
+        self._on_result(node)
+
+    def _failed(self, error: GASNetError, details: str) -> None:
+        self._end()
+        self._panel.show_problem(error, details)
+
+    def _cancelled(self) -> None:
+        self._end()
+        self._ui.stageLabel.text = _("Cancelled. The scene is as it was.")
+
+    def _progress(self, stage: str, share: float) -> None:
+        if self._run is None:
+            return
+        self._ui.progressBar.value = round(100 * share)
+        spent = time.monotonic() - self._run.started
+        left = spent * (1 - share) / share if share >= TRUSTED_SHARE else None
+        self._ui.stageLabel.text = (
+            stage if left is None else _("{stage}, about {seconds:.0f} s left").format(stage=stage, seconds=left)
+        )
+
+    def abandon(self) -> None:
+        """The scene closes: the run has nobody left to answer to."""
+        if self._run:
+            self._panel.client.cancel(self._run.number)
+            self._end()
+
+    def _end(self) -> None:
+        self._run = None
+        self._show_running(False)
+        self._ui.stageLabel.text = ""
+
+    # --- widgets ------------------------------------------------------------------------------------------
+
+    def _show_running(self, running: bool) -> None:
+        for widget in (self._ui.progressBar, self._ui.cancelButton):
+            widget.visible = running
+        self._ui.cancelButton.enabled = running
+        self._ui.segmentForm.enabled = not running
+        self.update()
+
+    def _why_not(self) -> str:
+        if self.running:
+            return _("A run is under way.")
+        if not self._installed:
+            return _("Install what is missing first.")
+        if not self._panel.parameters or self._panel.parameters.inputVolume is None:
+            return _("Choose a CT first.")
+        if self._ui.modelBox.currentIndex < 0:
+            return _("There is no model on this computer. Put one into the model folder.")
+        return ""
+
+    def _fill_choices(self) -> None:
+        self._ui.deviceBox.addItems([_("Automatic"), _("CPU"), _("GPU (CUDA)")])
+        self._ui.lungsBox.addItems([_("Classical (built in)"), _("lungmask (if installed)")])
+        self._ui.deviceBox.setCurrentIndex(_index(DEVICES, settings.value(settings.DEVICE, DEVICES[0])))
+        chosen = settings.value(settings.LUNGS_METHOD, LUNGS_METHODS[0])
+        self._ui.lungsBox.setCurrentIndex(_index(LUNGS_METHODS, chosen))
+
+    def _keep_choices(self) -> None:
+        settings.keep(settings.DEVICE, self.device)
+        settings.keep(settings.LUNGS_METHOD, self.lungs_method)
+
+    def _use_model(self, index: int) -> None:
+        if index >= 0:
+            with self._panel.problems_shown():
+                self._panel.logic.models.use(self._models[index])
+        self.update()
+
+    def _confirm_replace(self, node) -> bool:
+        question = _(
+            "{name} holds a lesion already. Replace it? Its other segments stay, and Undo brings it back."
+        ).format(name=node.GetName())
+        return slicer.util.confirmOkCancelDisplay(question, _("Replace the lesion"))
+
+
+def shown_volume():
+    """The CT in the background of a slice view, or in the foreground, or None."""
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    for get in ("GetBackgroundVolumeID", "GetForegroundVolumeID"):
+        for composite in composites:
+            node = slicer.mrmlScene.GetNodeByID(getattr(composite, get)() or "")
+            if node is not None and node.GetClassName() == "vtkMRMLScalarVolumeNode":
+                return node
+    return None
+
+
+def _model_name(path) -> str:
+    try:
+        return read_model_info(path).name
+    except ModelError:
+        return _("{file} (damaged)").format(file=path.name)
+
+
+def _index(choices: tuple[str, ...], choice: str) -> int:
+    return choices.index(choice) if choice in choices else 0

@@ -1,0 +1,41 @@
+"""What a build of the extension takes along: each file on disk is listed in its module's CMakeLists.txt."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MODULE = REPOSITORY / "GASNetSegment"
+
+
+def listed(variable: str) -> list[str]:
+    text = (MODULE / "CMakeLists.txt").read_text(encoding="utf-8")
+    block = re.search(rf"set\({variable}\s(.*?)\)", text, re.DOTALL).group(1)
+    return block.replace("${MODULE_NAME}", MODULE.name).split()
+
+
+@pytest.mark.parametrize(
+    ("variable", "pattern"), [("MODULE_PYTHON_SCRIPTS", "*.py"), ("MODULE_PYTHON_RESOURCES", "Resources/**/*")]
+)
+def test_list_equals_the_files_on_disk(variable, pattern):
+    files = {path.relative_to(MODULE).as_posix() for path in MODULE.rglob(pattern) if path.is_file()}
+
+    assert sorted(listed(variable)) == sorted(files)
+
+
+def test_discovering_the_module_loads_nothing_heavy(tmp_path):
+    """Slicer imports every module at its start; torch alone would cost seconds."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import GASNetSegmentLib.scene_logic, GASNetSegmentLib.worker_client, GASNetSegmentLib.installation\n"
+        "print([name for name in ('torch', 'monai', 'matplotlib', 'highdicom', 'psutil') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(MODULE)], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -1,0 +1,215 @@
+"""The warm worker through its client, with real processes: results, cancel, crash, a parent that dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import GASNetLib
+import numpy as np
+import psutil
+import pytest
+from GASNetLib.phantom import write_phantom
+from GASNetSegmentLib.interpreter import python_executable, worker_environment
+from GASNetSegmentLib.worker_client import Request, WorkerClient
+
+ENGINE = Path(GASNetLib.__file__).parents[1]
+SECONDS = 120
+
+
+class Answers:
+    """What came back for one request."""
+
+    def __init__(self) -> None:
+        self.stages, self.shares, self.arrays, self.answer, self.error = [], [], {}, None, None
+        self.details, self.was_cancelled = "", False
+
+    @property
+    def request(self) -> Request:
+        return Request(self._done, self._failed, self._cancelled, self._progress)
+
+    @property
+    def finished(self) -> bool:
+        return self.answer is not None or self.error is not None or self.was_cancelled
+
+    def _done(self, answer, read) -> None:
+        self.answer = answer
+        self.arrays = {key: np.array(read(answer[key])) for key in ("evidence",) if key in answer}
+
+    def _failed(self, error, details) -> None:
+        self.error, self.details = error, details
+
+    def _cancelled(self) -> None:
+        self.was_cancelled = True
+
+    def _progress(self, stage, share) -> None:
+        self.stages.append(stage)
+        self.shares.append(share)
+
+
+def wait(client: WorkerClient, condition) -> None:
+    end = time.monotonic() + SECONDS
+    while not condition():
+        client.poll()
+        assert time.monotonic() < end, "the worker did not answer"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def client(tmp_path):
+    environment = {**worker_environment(ENGINE), "OMP_NUM_THREADS": "1"}
+    client = WorkerClient(python_executable(), environment, tmp_path)
+    yield client
+    client.close()
+
+
+def ask_to_segment(client, answers, phantom, model_file, hu=None, threshold=0.5) -> int:
+    return client.ask(
+        answers.request,
+        "segment",
+        phantom.hu if hu is None else hu,
+        geometry=phantom.geometry,
+        name="Müller's CT",
+        model=model_file,
+        device="cpu",
+        threshold=threshold,
+        lungs_method="classical",
+    )
+
+
+def test_two_requests_and_a_refusal_in_one_process(client, phantom, model_file, tmp_path):
+    from GASNetLib.evidence import lesions_above
+    from GASNetLib.model import load_model
+    from GASNetLib.segment import segment
+    from GASNetLib.volume import volume_from_array
+
+    assert client.pid is None  # started only when it is needed
+    first, second, refused = Answers(), Answers(), Answers()
+    ask_to_segment(client, first, phantom, model_file)
+    ask_to_segment(client, refused, phantom, model_file, hu=np.full_like(phantom.hu, 3))
+    wait(client, lambda: first.finished and refused.finished)
+    pid = client.pid
+    ask_to_segment(client, second, phantom, model_file, threshold=0.52)
+    wait(client, lambda: second.finished)
+
+    assert second.error is None, second.details
+    expected = segment(volume_from_array(phantom.hu, phantom.geometry), load_model(model_file), threshold=0.52)
+    assert np.array_equal(lesions_above(second.arrays["evidence"], 0.52), expected.lesions)
+    assert second.answer["provenance"]["threshold"] == 0.52
+    assert first.stages[0] == "Loading the model" and "Loading the model" not in second.stages
+    assert first.shares == sorted(first.shares)
+    assert "same value" in refused.error.cause or "value" in refused.error.cause
+    assert client.pid == pid and not client.busy
+    left = {path.suffix for path in next(tmp_path.glob("gasnet-worker-*")).iterdir()}
+    assert ".npy" not in left  # the big files are gone as soon as they are used
+
+
+def test_cancelled_request(client, phantom, model_file):
+    answers, after = Answers(), Answers()
+    number = ask_to_segment(client, answers, phantom, model_file)
+    client.cancel(number)
+    wait(client, lambda: answers.finished)
+    ask_to_segment(client, after, phantom, model_file)
+    wait(client, lambda: after.finished)
+
+    assert answers.was_cancelled and answers.answer is None
+    assert after.answer is not None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_killed_worker_is_told_in_plain_words_and_replaced(client, phantom, model_file, tmp_path):
+    lost, after = Answers(), Answers()
+    ask_to_segment(client, lost, phantom, model_file)
+    wait(client, lambda: lost.stages)
+    os.kill(client.pid, signal.SIGKILL)
+    wait(client, lambda: lost.finished)
+
+    assert "memory" in lost.error.cause and lost.error.advice
+    assert client.pid is None and not list(tmp_path.glob("gasnet-worker-*"))
+
+    ask_to_segment(client, after, phantom, model_file)
+    wait(client, lambda: after.finished)
+    assert after.answer is not None
+
+
+def test_closing_leaves_nothing(client, phantom, model_file, tmp_path):
+    answers = Answers()
+    ask_to_segment(client, answers, phantom, model_file)
+    wait(client, lambda: answers.stages)
+    pid = client.pid
+
+    client.close()
+
+    assert not psutil.pid_exists(pid)
+    assert not list(tmp_path.glob("gasnet-worker-*"))
+    assert not answers.finished
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from GASNetSegmentLib.interpreter import python_executable, worker_environment
+from GASNetSegmentLib.worker_client import Request, WorkerClient
+client = WorkerClient(python_executable(), worker_environment(Path(sys.argv[1])), Path(sys.argv[2]))
+client._ensure_running()
+print(client.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_worker_ends_when_its_parent_is_killed(tmp_path):
+    environment = worker_environment(ENGINE)
+    command = [sys.executable, "-c", PARENT, str(ENGINE), str(tmp_path)]
+    parent = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    pid = int(parent.stdout.readline())
+    worker = psutil.Process(pid)
+
+    parent.kill()
+    parent.communicate()
+
+    psutil.wait_procs([worker], timeout=SECONDS)
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+
+
+def test_file_is_segmented_into_a_folder(client, phantom, model_file, tmp_path):
+    pytest.importorskip("GASNetLib.files", reason="the writer of files is not there yet")
+    ct = write_phantom(phantom, tmp_path / "Ä b" / "one.nii.gz")
+    answers = Answers()
+    client.ask(
+        answers.request,
+        "segment_file",
+        ct=tmp_path / "Ä b" / "one.nii.gz",
+        output=tmp_path / "out put",
+        name="one",
+        model=model_file,
+        device="cpu",
+        threshold=None,
+        lungs_method="classical",
+    )
+    wait(client, lambda: answers.finished)
+
+    assert answers.error is None and answers.answer["report"]["case"] == "one", ct
+    assert (tmp_path / "out put" / "one.seg.nrrd").is_file()
+
+
+def test_check_of_this_computer(client, model_file):
+    answers = Answers()
+    options = {"device": "cpu", "threshold": None, "lungs_method": "classical"}
+    client.ask(answers.request, "check", model=model_file, **options)
+    wait(client, lambda: answers.finished)
+
+    assert answers.answer["device"] == "cpu" and answers.answer["seconds"] > 0
+    assert "PyTorch" in answers.answer["versions"]
+
+
+def test_interpreter_of_slicer_is_the_real_one(tmp_path):
+    real = tmp_path / "bin" / ("python-real.exe" if os.name == "nt" else "python-real")
+    assert python_executable(str(tmp_path)) == sys.executable
+    real.parent.mkdir()
+    real.touch()
+
+    assert python_executable(str(tmp_path)) == str(real)
