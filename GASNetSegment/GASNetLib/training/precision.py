@@ -13,9 +13,10 @@ def autocast(settings: Settings, device: torch.device) -> torch.autocast:
 
 
 def uses_bf16(settings: Settings, device: torch.device) -> bool:
-    """``auto`` takes bfloat16 on a GPU that computes it. On a CPU it must be asked for: without hardware for
-    it, it is many times slower.
-    """
+    """``auto`` takes bfloat16 where the hardware computes it; where it does not, it is many times slower."""
     if settings.precision != "auto":
         return settings.precision == "bf16"
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -122,7 +122,7 @@ class Settings:
         val_every, preview_every: iterations. log_every: iterations per event.
         checkpoint_seconds: longest time between two checkpoints, the most that a crash can cost.
         patience: validations without improvement after which the training ends; None never ends it early.
-        precision: ``float32``, ``bf16`` (autocast) or ``auto`` (bf16 where a GPU computes it).
+        precision: ``float32``, ``bf16`` (autocast) or ``auto`` (bf16 where hardware has it).
         channels_last, compile: how the networks are executed; the same losses within rounding.
         calibrate: chooses the threshold of the saved model on the validation cases; the paper's is 0.5.
     """
