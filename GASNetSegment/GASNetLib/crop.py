@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .geometry import Geometry
+from .resampling import averaged, index_range, part_of, sampled, shrink_factors
 from .volume import AIR_HU, WINDOW_HU, Volume
 
 NETWORK_SHAPE = (40, 160, 160)
@@ -41,13 +42,13 @@ def to_network(volume: Volume, grid: Geometry) -> np.ndarray:
     Where the grid is coarser, the voxels are averaged first (no aliasing). What lies outside the CT is air.
     """
     image = sitk.Cast(volume.geometry.image(np.clip(volume.hu, AIR_HU - 1000, 4000)), sitk.sitkFloat32)
-    return _sampled(_averaged(_cut_out(image, grid), grid), grid, float(AIR_HU))
+    return sampled(averaged(_cut_out(image, grid), grid), grid, float(AIR_HU))
 
 
 def mask_to_network(mask: np.ndarray, geometry: Geometry, grid: Geometry) -> np.ndarray:
     """Share of each network voxel that the mask covers: float32 in [0, 1], (depth, height, width)."""
     image = geometry.image((mask != 0).astype(np.float32))
-    return np.clip(_sampled(_averaged(_cut_out(image, grid), grid), grid, 0.0), 0.0, 1.0)
+    return np.clip(sampled(averaged(_cut_out(image, grid), grid), grid, 0.0), 0.0, 1.0)
 
 
 def from_network(values: np.ndarray, grid: Geometry, geometry: Geometry, outside: float = 0.0) -> np.ndarray:
@@ -57,15 +58,11 @@ def from_network(values: np.ndarray, grid: Geometry, geometry: Geometry, outside
         float32 (z, y, x) on ``geometry``; ``outside`` beyond the box.
     """
     native = np.full(geometry.shape, outside, np.float32)
-    start, stop = _index_range(geometry, grid.corners())
+    start, stop = index_range(geometry, grid.corners())
     if np.any(stop <= start):
         return native
-    region = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))
-    origin = (geometry.index_to_physical @ np.append(start, 1.0))[:3]
-    part = Geometry(
-        tuple((stop - start).tolist()), geometry.spacing, tuple(origin.tolist()), geometry.direction
-    )
-    native[region] = _sampled(grid.image(values.astype(np.float32)), part, outside)
+    region, part = part_of(geometry, start, stop)
+    native[region] = sampled(grid.image(values.astype(np.float32)), part, outside)
     return native
 
 
@@ -81,58 +78,11 @@ def denormalise(values: np.ndarray) -> np.ndarray:
     return ((values + 1.0) * ((high - low) / 2.0) + low).astype(np.float32)
 
 
-def _index_range(geometry: Geometry, points: np.ndarray, margin: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """First and last+1 index (x, y, z) of the part of ``geometry`` around LPS points (n, 3)."""
-    homogeneous = np.c_[points, np.ones(len(points))].T
-    index = np.linalg.solve(geometry.index_to_physical, homogeneous)[:3]
-    start = np.floor(index.min(axis=1)).astype(int) - margin
-    stop = np.ceil(index.max(axis=1)).astype(int) + 1 + margin
-    return np.clip(start, 0, geometry.size), np.clip(stop, 0, geometry.size)
-
-
 def _cut_out(image: sitk.Image, grid: Geometry) -> sitk.Image:
     """The part of the image around the grid, with the few voxels more that averaging needs."""
     geometry = Geometry.of(image)
-    margin = int(np.ceil(max(_shrink_factors(geometry, grid)))) + 1
-    start, stop = _index_range(geometry, grid.corners(), margin)
+    margin = int(np.ceil(max(shrink_factors(geometry, grid)))) + 1
+    start, stop = index_range(geometry, grid.corners(), margin)
     if np.any(stop <= start):
         return image
     return sitk.RegionOfInterest(image, (stop - start).tolist(), start.tolist())
-
-
-def _shrink_factors(geometry: Geometry, grid: Geometry) -> np.ndarray:
-    """How many native voxels (along each native axis) make one voxel of the grid."""
-    direction = np.abs(np.reshape(geometry.direction, (3, 3)))
-    step_along_axis = direction.T @ np.asarray(grid.spacing) / direction.sum(axis=0)
-    return step_along_axis / np.asarray(geometry.spacing)
-
-
-def _averaged(image: sitk.Image, grid: Geometry) -> sitk.Image:
-    """The image smoothed as a mean over one voxel of the grid would, and coarser where that loses nothing.
-
-    Bins half as wide as the grid's voxels make the rest cheap; a Gaussian adds the missing variance. (Bins of
-    the full width would depend on where the first one starts, and so on the orientation of the storage.)
-    """
-    factors = np.maximum(_shrink_factors(Geometry.of(image), grid), 1.0)
-    bins = np.minimum(np.maximum(1, np.floor(factors / 2)).astype(int), image.GetSize())
-    if bins.max() > 1:
-        # BinShrink drops an incomplete last bin: the border is repeated to complete it.
-        rest = (-np.asarray(image.GetSize())) % bins
-        padded = sitk.ZeroFluxNeumannPad(image, [0, 0, 0], rest.tolist()) if rest.any() else image
-        image = sitk.BinShrink(padded, bins.tolist())
-    variance = (factors**2 - bins**2) / (12.0 * bins**2)  # of a uniform distribution, in voxels of a bin
-    if variance.max() < 0.01:
-        return image
-    return sitk.DiscreteGaussian(image, variance.tolist(), 9, 0.01, False)
-
-
-def _sampled(image: sitk.Image, grid: Geometry, outside: float) -> np.ndarray:
-    """Linear interpolation at the grid's positions; the outermost half voxel repeats the border value."""
-    filter_ = sitk.ResampleImageFilter()
-    filter_.SetSize(grid.size)
-    filter_.SetOutputSpacing(grid.spacing)
-    filter_.SetOutputOrigin(grid.origin)
-    filter_.SetOutputDirection(grid.direction)
-    filter_.SetInterpolator(sitk.sitkLinear)
-    filter_.SetDefaultPixelValue(outside)
-    return sitk.GetArrayFromImage(filter_.Execute(image))

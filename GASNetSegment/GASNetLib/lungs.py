@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from .crop import Box
 from .geometry import Geometry
 from .lungs_classical import LEFT, RIGHT, classical_lungs
-from .resampling import part_around, sampled
+from .resampling import index_range, part_of, sampled
 from .volume import Volume, check_chest_ct
 
 METHODS = ("classical", "lungmask")
@@ -99,7 +99,7 @@ def _row_ends(mask: np.ndarray) -> np.ndarray:
 def _on_native_grid(labels: np.ndarray, grid: Geometry, native: Geometry) -> np.ndarray:
     """Labels on the CT's grid; the surface is interpolated, so that the coarse grid leaves no staircase."""
     whole = np.zeros(native.shape, np.uint8)
-    region, part = part_around(native, grid.corners())
+    region, part = part_of(native, *index_range(native, grid.corners()))
     share = sampled(grid.image((labels > 0).astype(np.uint8) * 200), part, 0)
     # The label of a lung goes on beyond its voxels, to where its share falls below a half.
     beyond = sitk.GetArrayFromImage(sitk.GrayscaleDilate(grid.image(labels), (1, 1, 1), sitk.sitkBox))

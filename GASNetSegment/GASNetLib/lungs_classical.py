@@ -25,7 +25,7 @@ from .morphology import (
     grown_within,
     slice_components,
 )
-from .resampling import averaged, sampled
+from .resampling import binned, sampled
 from .volume import AIR_HU, Volume
 
 RIGHT, LEFT = 1, 2
@@ -115,10 +115,10 @@ def coarse_scan(volume: Volume) -> Scan:
     grid = _coarse_grid(volume.geometry)
     padded = volume.hu.min() < PADDING_HU
     image = volume.geometry.image(volume.hu)
-    small = averaged(sitk.Clamp(image, image.GetPixelID(), PADDING_HU, BRIGHTEST_HU), grid)
+    small = binned(sitk.Clamp(image, image.GetPixelID(), PADDING_HU, BRIGHTEST_HU), grid)
     hu = sampled(small, grid, AIR_HU).astype(np.float32)
     seen = image > PADDING_HU if padded else sitk.BinaryThreshold(image, -32768, 32767)
-    share = averaged(seen * 100, grid)
+    share = binned(seen * 100, grid)
     unseen = sampled(share, grid, 0) < 50
     if volume.intensities == "window":
         hu = sitk.GetArrayFromImage(sitk.Median(sitk.GetImageFromArray(_standardised(hu)), (1, 1, 1)))

@@ -9,7 +9,7 @@ import numpy as np
 from .crop import Box
 from .geometry import Geometry
 from .lungs import Lungs, lung_box
-from .resampling import averaged, sampled
+from .resampling import binned, sampled
 from .volume import AIR_HU, Volume
 
 MARGIN_MM = 20.0
@@ -62,9 +62,8 @@ class PatientView:
         lungs: Lungs,
         point: tuple[float, float, float] | None = None,
     ) -> None:
-        box = lung_box(lungs, MARGIN_MM)
-        self.box = box if point is None else _extended(box, point)
         geometry = volume.geometry
+        self.box = _view_box(lung_box(lungs, MARGIN_MM), geometry, point)
         # Padding outside the field of view lies far below air and would darken what it is averaged with.
         self._hu = geometry.image(np.maximum(volume.hu, AIR_HU))
         self._lesion = geometry.image((lesions != 0).astype(np.uint8) * np.uint8(FULL))
@@ -83,8 +82,8 @@ class PatientView:
     def front(self) -> Projection:
         """The projection from front to back."""
         grid = self._grid(PROJECTION_STEP_MM)
-        hu = sampled(averaged(self._hu, grid), grid, AIR_HU).mean(axis=ROW, dtype=np.float32)
-        share = sampled(averaged(self._lesion, grid), grid, 0).sum(axis=ROW, dtype=np.float32) / FULL
+        hu = sampled(binned(self._hu, grid), grid, AIR_HU).mean(axis=ROW, dtype=np.float32)
+        share = sampled(binned(self._lesion, grid), grid, 0).sum(axis=ROW, dtype=np.float32) / FULL
         return Projection(hu, share * grid.spacing[1], self._edges(grid, SLICE), self._edges(grid, COLUMN))
 
     def _grid(
@@ -104,8 +103,14 @@ class PatientView:
         return start, start + grid.size[2 - axis] * grid.spacing[2 - axis]
 
 
-def _extended(box: Box, point: tuple[float, float, float]) -> Box:
-    return Box(
-        tuple(np.minimum(box.lower, np.subtract(point, MARGIN_MM)).tolist()),
-        tuple(np.maximum(box.upper, np.add(point, MARGIN_MM)).tolist()),
-    )
+def _view_box(box: Box, geometry: Geometry, point: tuple[float, float, float] | None) -> Box:
+    """The box with the point and some tissue around it, less what lies beyond the CT on all sides."""
+    around = [box.lower, box.upper] if point is None else [*_around(point), box.lower, box.upper]
+    corners = geometry.corners()
+    lower = np.maximum(np.min(around, axis=0), corners.min(axis=0))
+    upper = np.minimum(np.max(around, axis=0), corners.max(axis=0))
+    return Box(tuple(lower.tolist()), tuple(upper.tolist()))
+
+
+def _around(point: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
+    return np.subtract(point, MARGIN_MM), np.add(point, MARGIN_MM)
