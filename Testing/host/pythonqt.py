@@ -439,6 +439,8 @@ class Wrapped(metaclass=WrapperType):
 
     def _adopt(self, qt_object: shiboken6.Object) -> None:
         object.__setattr__(self, "_qt", qt_object)
+        if type(self).__dict__.get("_qt_class") is None:  # a Python subclass lives as long as its C++ object
+            qt_object.__dict__["python_subclass"] = self
         _wrappers[shiboken6.getCppPointer(qt_object)[0]] = self
 
     # What PythonQt adds to every object.

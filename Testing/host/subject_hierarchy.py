@@ -1,4 +1,4 @@
-"""Items of the subject hierarchy for new data nodes: Qt plugins make them in the desktop, slicer-core has none."""
+"""Items of the subject hierarchy for new data nodes, which Qt plugins make in the desktop."""
 
 from __future__ import annotations
 

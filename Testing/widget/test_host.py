@@ -170,6 +170,31 @@ class TestTypes:
             bytes(data)
         assert data.data().decode() == "abc"
 
+    def test_an_object_without_parent_goes_with_its_last_name(self, host):
+        import qt
+
+        gone = []
+
+        def start():
+            timer = qt.QTimer()
+            timer.connect("destroyed()", lambda: gone.append(True))
+            timer.start(1)
+
+        start()
+        assert gone
+
+    def test_a_python_subclass_stays_what_it_is_inside_its_parent(self, host):
+        import qt
+
+        class Panel(qt.QWidget):
+            def __init__(self, parent):
+                super().__init__(parent)
+                self.count = 3
+
+        window = qt.QWidget()
+        Panel(window)
+        assert window.children()[0].count == 3
+
     def test_python_subclasses_override_no_virtuals(self, host):
         import qt
 
