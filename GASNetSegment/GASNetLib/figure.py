@@ -108,7 +108,7 @@ def _draw_pictures(
     front = view.front()
     axes = _axes(figure, middles[1, 1], front, scale)
     shown = _draw_front(axes, front)
-    _label(axes, "Lesion thickness, front view", FRONT_MARKS)
+    _label(axes, "Lesion thickness" if measured.lesion_ml else "Front view", FRONT_MARKS)
     if measured.lesion_ml:
         _draw_colour_bar(figure, shown)
 
@@ -209,11 +209,11 @@ def _label(axes: Axes, title: str, marks: str) -> None:
     axes.text(0.02, 0.98, title, ha="left", va="top", size=12, **options)
 
 
-def _halo() -> list:
-    """A dark rim, by which white text is legible on bright tissue."""
+def _halo(width: float = 2.2) -> list:
+    """A dark rim, by which white text and lines are legible on bright tissue."""
     from matplotlib.patheffects import withStroke
 
-    return [withStroke(linewidth=3.0, foreground=BACKGROUND)]
+    return [withStroke(linewidth=width, foreground=BACKGROUND)]
 
 
 def _draw_colour_bar(figure: Figure, shown) -> None:
@@ -227,8 +227,10 @@ def _draw_colour_bar(figure: Figure, shown) -> None:
 
 def _draw_sidebar(figure: Figure, segmentation: Segmentation, measured: Quantities) -> None:
     left, top = WIDTH - SIDEBAR, HEIGHT - HEADER - 24
-    found = _ml(measured.lesion_ml) if measured.lesion_ml else "No lesion"
-    _text(figure, left, top, found, size=26, color=LESION_COLOUR, weight="bold")
+    found, colour = (
+        (_ml(measured.lesion_ml), LESION_COLOUR) if measured.lesion_ml else ("No lesion found", TEXT)
+    )
+    _text(figure, left, top, found, size=22, color=colour, weight="bold")
     _text(
         figure,
         left,
