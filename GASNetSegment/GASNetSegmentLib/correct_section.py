@@ -43,7 +43,7 @@ class CorrectSection:
         self.editor.setMRMLSegmentEditorNode(_editor_node())
         self.editor.setMRMLScene(slicer.mrmlScene)
         self.editor.unorderedEffectsVisible = False
-        self.editor.setEffectNameOrder(EFFECTS)
+        self.editor.setEffectNameOrder(list(EFFECTS))
         self.editor.segmentationNodeSelectorVisible = False
         self.editor.sourceVolumeNodeSelectorVisible = False
         self.editor.switchToSegmentationsButtonVisible = False

@@ -79,12 +79,20 @@ class Result:
         Raises:
             InputError: it is not in the scene any more.
         """
-        node = self.node.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
+        node = self._ct_or_none
         if node is None or node.GetImageData() is None:
             raise InputError(
                 f"The CT of {self.node.GetName()} is not in the scene any more.", "Load the CT and segment it again."
             )
         return node
+
+    def is_of(self, volume_node) -> bool:
+        """Whether this is the result of a CT node."""
+        return self._ct_or_none is volume_node
+
+    @property
+    def _ct_or_none(self):
+        return self.node.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
 
     @property
     def ct_is_unchanged(self) -> bool:

@@ -24,9 +24,15 @@ TRUSTED_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the worker: what it works for. The nodes are looked up again when it is done."""
+    """A run of the worker. Nodes are known by their IDs: they may be gone when it is done.
 
-    number: int
+    Attributes:
+        volume_id: of the CT. output_id: of the segmentation that takes the result, "" for a new one.
+        started: ``time.monotonic()``.
+    """
+
+    volume_id: str
+    output_id: str
     started: float
 
 
@@ -37,6 +43,7 @@ class SegmentSection:
         self._panel, self._ui = panel, panel.ui
         self._on_result, self._save_undo = on_result, save_undo
         self._run: Run | None = None
+        self._number = 0
         self._models = []
         self._installed = True
         self._fill_choices()
@@ -103,23 +110,28 @@ class SegmentSection:
         with panel.problems_shown():
             volume, output = panel.parameters.inputVolume, panel.parameters.segmentation
             panel.logic.checkOutput(output, self._confirm_replace)
+            array, geometry = ct_array(volume), geometry_of(volume)
+            run = Run(volume.GetID(), output.GetID() if output else "", time.monotonic())
             request = Request(
-                lambda answer, read: self._done(volume.GetID(), output and output.GetID(), answer, read),
-                self._failed,
-                self._cancelled,
-                self._progress,
+                self._if_current(run, self._done),
+                self._if_current(run, self._failed),
+                self._if_current(run, self._cancelled),
+                self._if_current(run, self._progress),
             )
-            number = panel.ask(
-                request,
-                "segment",
-                ct_array(volume),
-                geometry=geometry_of(volume),
-                name=volume.GetName(),
-                **self.options(),
-            )
-            self._run = Run(number, time.monotonic())
+            name = volume.GetName()
+            self._number = panel.ask(request, "segment", array, geometry=geometry, name=name, **self.options())
+            self._run = run
             self._show_running(True)
             self._progress(_("Starting"), 0.0)
+
+    def _if_current(self, run: Run, answered: Callable) -> Callable:
+        """An answer to a run that was given up (its scene is closed) concerns nobody."""
+
+        def call(*arguments) -> None:
+            if self._run is run:
+                answered(*arguments)
+
+        return call
 
     def options(self) -> dict:
         """Model, device, threshold and lungs as the worker takes them."""
@@ -133,20 +145,21 @@ class SegmentSection:
     def cancel(self) -> None:
         """Stop the run at the end of its stage."""
         if self._run:
-            self._panel.client.cancel(self._run.number)
+            self._panel.client.cancel(self._number)
             self._ui.cancelButton.enabled = False
             self._ui.stageLabel.text = _("Cancelling")
 
     # --- answers ------------------------------------------------------------------------------------------
 
-    def _done(self, volume_id: str, output_id: str | None, answer: dict, read) -> None:
+    def _done(self, answer: dict, read) -> None:
+        run = self._run
         self._end()
         scene = slicer.mrmlScene
-        output = scene.GetNodeByID(output_id) if output_id else None
+        output = scene.GetNodeByID(run.output_id) if run.output_id else None
         if output is not None:
             self._save_undo(output)
         node = self._panel.logic.putResult(
-            scene.GetNodeByID(volume_id), output, read(answer["evidence"]), answer["provenance"]
+            scene.GetNodeByID(run.volume_id), output, read(answer["evidence"]), answer["provenance"]
         )
         self._ui.stageLabel.text = " ".join(answer["provenance"]["notes"])
         self._on_result(node)
@@ -160,8 +173,6 @@ class SegmentSection:
         self._ui.stageLabel.text = _("Cancelled. The scene is as it was.")
 
     def _progress(self, stage: str, share: float) -> None:
-        if self._run is None:
-            return
         self._ui.progressBar.value = round(100 * share)
         spent = time.monotonic() - self._run.started
         left = spent * (1 - share) / share if share >= TRUSTED_SHARE else None
@@ -172,7 +183,7 @@ class SegmentSection:
     def abandon(self) -> None:
         """The scene closes: the run has nobody left to answer to."""
         if self._run:
-            self._panel.client.cancel(self._run.number)
+            self._panel.client.cancel(self._number)
             self._end()
 
     def _end(self) -> None:

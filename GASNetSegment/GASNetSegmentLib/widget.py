@@ -33,6 +33,7 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = None
         self._gui_tag = None
         self._watched = None
+        self._input = None
 
     def setup(self) -> None:
         """Build the panel."""
@@ -116,7 +117,9 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.parameters = self.logic.getParameterNode()
         self._gui_tag = self.panel.parameters.connectGui(self.ui)
         self.addObserver(self.panel.parameters, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
-        self._on_parameters()
+        self._input = self.panel.parameters.inputVolume
+        self._show(self.panel.segmentation)
+        self.segment.update()
 
     def _drop_parameters(self) -> None:
         if self.panel.parameters is None:
@@ -128,8 +131,19 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _on_parameters(self, caller=None, event=None) -> None:
         self.segment.update()
+        self._follow_input()
         if self.panel.segmentation is not self._watched:
             self._show(self.panel.segmentation)
+
+    def _follow_input(self) -> None:
+        """Another CT was chosen: the result of the one before is neither its result nor its place."""
+        parameters = self.panel.parameters
+        if parameters.inputVolume is self._input:
+            return
+        self._input = parameters.inputVolume
+        result = result_of(parameters.segmentation)
+        if self._input is not None and result is not None and not result.is_of(self._input):
+            parameters.segmentation = None
 
     # --- what the sections tell each other ----------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from GASNetSegmentLib.interpreter import python_executable, worker_environment
 from GASNetSegmentLib.worker_client import Request, WorkerClient
 
 ENGINE = Path(GASNetLib.__file__).parents[1]
-SECONDS = 120
+SECONDS = 300
 
 
 class Answers:
