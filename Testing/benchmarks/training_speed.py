@@ -4,8 +4,8 @@
 
 Both do the same work on the same volumes with the same networks: θ updates of D, each with new volumes, then
 one of S and G with all eight terms. The straightforward one is eager float32, reads and augments when it
-needs a batch, and makes one graph of all terms. Each runs in a process of its own, for its peak memory. Besides the
-time of the clock it gives the time of the processor, which other programs on the computer disturb less.
+needs a batch, and makes one graph of all terms. Each runs in a process of its own, for its peak memory.
+Besides the time of the clock it gives that of the processor, which other programs disturb less.
 """
 
 from __future__ import annotations

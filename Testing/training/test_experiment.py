@@ -45,7 +45,7 @@ def test_an_experiment_makes_tables_and_curves_and_does_nothing_twice(file, tmp_
         trained.append(run.path.name)
         if len(trained) == 2:
             raise RunError("The power failed.", "")
-        work_on(run.path, open_tiny_crops)
+        work_on(run.path, open_crops=open_tiny_crops)
 
     experiment = read_experiment(file)
     told: list[str] = []

@@ -52,10 +52,6 @@ def sleeper():
         one.wait()
 
 
-def identity_of(pid: int) -> process.Identity:
-    return process.Identity(pid, process._start_of(pid), process.own_identity().host)
-
-
 # ---- events
 
 
@@ -211,7 +207,7 @@ def test_the_identity_does_not_depend_on_the_wall_clock():
 
 def test_a_zombie_is_not_alive(sleeper):
     child = sleeper("-c", "import time; time.sleep(60)")
-    identity = identity_of(child.pid)
+    identity = process.identity_of(child.pid)
     assert process.is_alive(identity)
     os.kill(child.pid, signal.SIGKILL)
     time.sleep(0.3)
@@ -256,12 +252,12 @@ def test_ending_takes_the_gentlest_step_that_works(sleeper, tmp_path):
     )
     gentle = sleeper("-c", waits, str(tmp_path / "stop"))
     gentle.stdout.readline()
-    end = identity_of(gentle.pid)
+    end = process.identity_of(gentle.pid)
     assert process.end_process(end, (tmp_path / "stop").touch, patience=20) == "stopped"
     deaf = sleeper("-c", "import time; time.sleep(60)")
-    assert process.end_process(identity_of(deaf.pid), lambda: None, 0.2, 10) == "terminated"
+    assert process.end_process(process.identity_of(deaf.pid), lambda: None, 0.2, 10) == "terminated"
     assert (
-        process.end_process(identity_of(deaf.pid) if deaf.poll() is None else None, lambda: None)
+        process.end_process(process.identity_of(deaf.pid) if deaf.poll() is None else None, lambda: None)
         == "not running"
     )
 
@@ -269,8 +265,11 @@ def test_ending_takes_the_gentlest_step_that_works(sleeper, tmp_path):
 def test_ending_kills_the_whole_tree_of_a_stubborn_process(sleeper):
     parent = sleeper("-c", PARENT)
     child = int(parent.stdout.readline())
-    child_identity = identity_of(child)
-    assert process.end_process(identity_of(parent.pid), lambda: None, patience=0.1, grace=0.5) == "killed"
+    child_identity = process.identity_of(child)
+    assert (
+        process.end_process(process.identity_of(parent.pid), lambda: None, patience=0.1, grace=0.5)
+        == "killed"
+    )
     assert not process.is_alive(child_identity)
 
 

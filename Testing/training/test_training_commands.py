@@ -1,4 +1,4 @@
-"""``gasnet train`` and its companions on synthetic chest CTs, in real processes: files in, models compared."""
+"""``gasnet train`` and its companions on synthetic chest CTs, in real processes: from files to models."""
 
 from __future__ import annotations
 

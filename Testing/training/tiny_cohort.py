@@ -72,7 +72,7 @@ def tiny_cohort():
     return Cohort(tuple(cases))
 
 
-def open_tiny_crops(cohort, cache, progress) -> Mapping:
+def open_tiny_crops(cohort, cache, progress, cancelled) -> Mapping:
     """What a worker takes in place of the crops made from CTs."""
     progress("tiny lungs", 1.0)
     return tiny_crops()
@@ -92,12 +92,12 @@ def main() -> int:
 
     torch.set_num_threads(1)
 
-    def open_crops(cohort, cache, progress) -> Mapping:
+    def open_crops(cohort, cache, progress, cancelled) -> Mapping:
         if "MEMORY_LEFT" in os.environ:
             leave_memory(int(os.environ["MEMORY_LEFT"]))
-        return open_tiny_crops(cohort, cache, progress)
+        return open_tiny_crops(cohort, cache, progress, cancelled)
 
-    return work_on(sys.argv[1], open_crops)
+    return work_on(sys.argv[1], open_crops=open_crops)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from ..cohort import read_cohort
 from ..run.errors import RunError
 from ..run.events import Event, read_events
 from ..run.folder import RunFolder, RunState, find_runs
-from ..run.process import is_running
 from .terminal import number, print_table, progress_bar
 
 POLL_SECONDS = 0.5
@@ -24,9 +23,11 @@ STOP_PATIENCE = 600.0
 def add_commands(subparsers: argparse._SubParsersAction) -> None:
     """Add the commands about trainings to the command line."""
     _add_train(subparsers)
-    _add_on_folder(
+    resume = _add_on_folder(
         subparsers, "resume", "go on with a training from its last checkpoint", run_resume
-    ).add_argument("--detach", action="store_true", help="leave it to itself")
+    )
+    resume.add_argument("--detach", action="store_true", help="leave it to itself")
+    resume.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: as it was started")
     _add_on_folder(subparsers, "stop", "end a training; it can be resumed", run_stop).add_argument(
         "--patience",
         type=float,
@@ -70,7 +71,7 @@ def run_resume(arguments: argparse.Namespace) -> int:
     run = RunFolder.open(arguments.folder)
     if run.state().state == "done":
         raise RunError(f"The training in {run.path} is done.", "Start a new one from its model (--from).")
-    return _start(run, arguments.detach)
+    return _start(run, arguments.detach, arguments.device)
 
 
 def run_stop(arguments: argparse.Namespace) -> int:
@@ -151,17 +152,17 @@ def run_experiment_file(arguments: argparse.Namespace) -> int:
     return 0 if all(run.state().state == "done" for run in runs) else 1
 
 
-def follow(run: RunFolder, pid: int | None = None) -> int:
+def follow(run: RunFolder, from_now: bool = False) -> int:
     """Show a run on the terminal until it ends; 0 if it was done or stopped.
 
     Args:
-        pid: of a worker that was just started and has not yet left its identity.
+        from_now: without what was told before.
     """
     from rich.console import Console
     from rich.live import Live
 
     console = Console(stderr=True)
-    offset = run.events_file.stat().st_size if pid is not None and run.events_file.exists() else 0
+    offset = run.events_file.stat().st_size if from_now and run.events_file.exists() else 0
     with Live(console=console, refresh_per_second=2) as live:
         while True:
             events, offset = read_events(run.events_file, offset)
@@ -170,8 +171,7 @@ def follow(run: RunFolder, pid: int | None = None) -> int:
                     live.console.print(line, highlight=False, markup=False)
             state = run.state()
             live.update(_status(run, state))
-            starting = pid is not None and is_running(pid)
-            if not starting and state.state not in ("running", "stopping"):
+            if state.state not in ("running", "stopping"):
                 break
             time.sleep(POLL_SECONDS)
     state = run.state()
@@ -184,15 +184,16 @@ def follow(run: RunFolder, pid: int | None = None) -> int:
     return 0 if state.state in ("done", "stopped") else 1
 
 
-def _start(run: RunFolder, detach: bool) -> int:
+def _start(run: RunFolder, detach: bool, device: str | None = None) -> int:
     from ..training.session import start_worker
 
-    pid = start_worker(run)
+    before = run.events_file.exists()
+    pid = start_worker(run, device)
     if detach:
         print(f"Training in the background, process {pid}. Follow it with: gasnet watch {run.path}")
         return 0
     try:
-        return follow(run, pid)
+        return follow(run, from_now=before)
     except KeyboardInterrupt:
         print("Stopping at the end of the iteration; Ctrl-C again leaves it running.", file=sys.stderr)
         run.stop(STOP_PATIENCE)

@@ -17,6 +17,9 @@ from .process import Identity, end_process, is_alive, read_identity
 FORMAT = 1
 """Version of the layout; a folder of a newer one is refused."""
 
+SPEED_OVER = 20
+"""Iterations over which the speed is averaged."""
+
 STATES = ("new", "running", "stopping", "stopped", "interrupted", "failed", "done")
 
 
@@ -172,7 +175,8 @@ def state_of(events: list[Event], alive: bool, stop_asked: bool, best_model: Pat
     best = [event for event in events if event["kind"] == "validation" and event.get("best")]
     name = _name(events, alive, stop_asked)
     error = latest["error"] if name == "failed" else {}
-    speed = iteration.get("per_second")
+    speeds = [e["per_second"] for e in events if e["kind"] == "iteration"][-SPEED_OVER:]
+    speed = len(speeds) / sum(1 / each for each in speeds) if speeds else None
     return RunState(
         state=name,
         iteration=done,

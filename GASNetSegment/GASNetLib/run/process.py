@@ -36,7 +36,12 @@ class Identity:
 
 def own_identity() -> Identity:
     """Who we are."""
-    return Identity(os.getpid(), _start_of(os.getpid()) or "", socket.gethostname())
+    return identity_of(os.getpid())
+
+
+def identity_of(pid: int) -> Identity:
+    """Identity of a process on this computer; one that has ended is never alive."""
+    return Identity(pid, _start_of(pid) or "ended", socket.gethostname())
 
 
 def write_identity(path: Path, identity: Identity) -> None:
@@ -57,11 +62,6 @@ def is_alive(identity: Identity | None) -> bool:
     if identity is None or identity.host != socket.gethostname():
         return False
     return _start_of(identity.pid) == identity.started
-
-
-def is_running(pid: int) -> bool:
-    """True if a process of this number runs; for a child that was just started."""
-    return _start_of(pid) is not None
 
 
 @contextmanager

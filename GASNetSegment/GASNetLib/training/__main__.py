@@ -1,4 +1,4 @@
-"""``python -m GASNetLib.training RUN``: the worker process of a training."""
+"""``python -m GASNetLib.training RUN [DEVICE]``: the worker process of a training."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ import sys
 from .session import work_on
 
 if __name__ == "__main__":
-    sys.exit(work_on(sys.argv[1]))
+    sys.exit(work_on(*sys.argv[1:3]))

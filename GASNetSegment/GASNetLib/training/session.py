@@ -18,13 +18,13 @@ import torch
 
 from ..cohort import Cohort, read_cohort, write_cohort
 from ..device import choose_device
-from ..errors import GASNetError, ResourceError
+from ..errors import Cancelled, GASNetError, ResourceError
 from ..model import load_model, read_model_info
 from ..run.checkpoints import remove_parts
 from ..run.errors import RunError
 from ..run.events import EventLog
 from ..run.folder import RunFolder
-from ..run.process import exclusive, own_identity, start_detached, write_identity
+from ..run.process import exclusive, identity_of, own_identity, start_detached, write_identity
 from ..version import VERSION
 from .batches import Crops
 from .data_order import roles_needed
@@ -34,8 +34,8 @@ from .settings import Settings, as_data, from_data
 from .state import TrainingState, check_architectures, new_state
 from .trainer import Report, Trainer, resume_state
 
-OpenCrops = Callable[[Cohort, Path, Callable[[str, float], None]], Crops]
-"""As :func:`GASNetLib.crop_cache.open_crops`: cohort, cache folder, progress."""
+OpenCrops = Callable[..., Crops]
+"""As :func:`GASNetLib.crop_cache.open_crops`: cohort, cache folder, ``progress=``, ``cancelled=``."""
 
 PREPARED_SECONDS = 1.0
 """Shortest time between two ``prepared`` events."""
@@ -133,10 +133,13 @@ def with_networks_of(settings: Settings, package: Path) -> Settings:
     return replace(settings, segmenter=info.segmenter, generator=generator)
 
 
-def work_on(path: str | Path, open_crops: OpenCrops | None = None) -> int:
+def work_on(path: str | Path, device: str | None = None, open_crops: OpenCrops | None = None) -> int:
     """Train in this process from the latest checkpoint, or from the start, until done or stopped.
 
     What goes wrong stands in the folder as an ``error`` event with cause and advice, and on stderr.
+
+    Args:
+        device: in place of the one in the configuration.
 
     Returns:
         Exit status: 0 done or stopped, 1 failed, 2 refused (another training works there).
@@ -144,13 +147,15 @@ def work_on(path: str | Path, open_crops: OpenCrops | None = None) -> int:
     try:
         run = RunFolder.open(path)
         settings = from_data(run.config()["settings"])
-        with joined_world(choose_device(run.config()["device"])) as (world, device):
-            if world.leads:
-                with exclusive(run.lock_file):
-                    return _reported(
-                        run, lambda report: _train(run, settings, world, device, report, open_crops)
-                    )
-            return _train(run, settings, world, device, lambda kind, **fields: None, open_crops)
+        with joined_world(choose_device(device or run.config()["device"])) as (world, own_device):
+
+            def work(report: Report) -> int:
+                return _train(run, settings, world, own_device, report, open_crops)
+
+            if not world.leads:
+                return work(lambda kind, **fields: None)
+            with exclusive(run.lock_file):
+                return _reported(run, work)
     except RunError as error:
         print(error, file=sys.stderr)
         return 2
@@ -159,11 +164,11 @@ def work_on(path: str | Path, open_crops: OpenCrops | None = None) -> int:
         return 1
 
 
-def start_worker(run: RunFolder) -> int:
+def start_worker(run: RunFolder, device: str | None = None) -> int:
     """Start a process that works on the run and outlives this one; returns its pid.
 
     Raises:
-        RunError: one is at work already.
+        RunError: one is at work already. ResourceError: the folder cannot be written to.
     """
     if run.process() is not None:
         raise RunError(f"A training is already working in {run.path}.", "Stop it first.")
@@ -171,14 +176,16 @@ def start_worker(run: RunFolder) -> int:
     engine = str(Path(__file__).resolve().parents[2])
     paths = [engine, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
-    command = [sys.executable, "-m", "GASNetLib.training", str(run.path)]
-    return start_detached(command, run.log_file, environment)
+    command = [sys.executable, "-m", "GASNetLib.training", str(run.path), *filter(None, [device])]
+    pid = start_detached(command, run.log_file, environment)
+    # At once, so that it can be seen and stopped while it still starts; it writes its own in its turn.
+    write_identity(run.process_file, identity_of(pid))
+    return pid
 
 
 def _reported(run: RunFolder, work: Callable[[Report], int]) -> int:
     """Work with an event log; failures become events in plain words."""
     remove_parts(run.checkpoints)
-    run.stop_file.unlink(missing_ok=True)
     log = EventLog(run.events_file)
     write_identity(run.process_file, own_identity())
     try:
@@ -189,6 +196,9 @@ def _reported(run: RunFolder, work: Callable[[Report], int]) -> int:
         return _failed(log, f"The disk failed: {error}.", "Free disk space, check the path, then resume.")
     except Exception as error:  # the last line of defence: no failure without a word
         traceback.print_exc()
+        if "CUDA" in str(error):
+            said = str(error).splitlines()[0]
+            return _failed(log, f"The GPU failed: {said}.", "Resume; on the CPU if it fails again.")
         return _failed(log, f"Unexpected: {error!r}.", "The details are in run.log. Resume to try again.")
     finally:
         run.process_file.unlink(missing_ok=True)
@@ -215,31 +225,30 @@ def _train(
     config, cohort = run.config(), read_cohort(run.cohort_file)
     if open_crops is None:
         from ..crop_cache import open_crops
-    crops = open_crops(cohort, Path(config["cache"]), _preparation(report, len(cohort)))
-    state = _state(run, settings, device, report)
-    report(
-        "started",
-        iteration=state.progress.iteration,
-        iterations=settings.iterations,
-        device=_device_name(device),
-        threads=torch.get_num_threads(),
-        world=world.size,
-    )
-    roles = ("labelled", "diseased", "healthy", "validation")
-    cases = {role: tuple(case.name for case in cohort.with_role(role)) for role in roles}
-    provenance = _provenance(run, config, cases)
-    with _stop_signals() as asked:
-        trainer = Trainer(
-            settings,
-            state,
-            crops,
-            cases,
-            run,
-            report,
-            lambda: world.leads and (asked() or run.stop_file.exists()),
-            world,
-            provenance,
+    with _stop_signals() as signalled:
+
+        def wants_stop() -> bool:
+            return world.leads and (signalled() or run.stop_file.exists())
+
+        try:
+            progress = _preparation(report, len(cohort))
+            crops = open_crops(cohort, Path(config["cache"]), progress=progress, cancelled=wants_stop)
+        except Cancelled:
+            report("stopped", iteration=0)
+            return 0
+        state = _state(run, settings, device, report)
+        report(
+            "started",
+            iteration=state.progress.iteration,
+            iterations=settings.iterations,
+            device=_device_name(device),
+            threads=torch.get_num_threads(),
+            world=world.size,
         )
+        roles = ("labelled", "diseased", "healthy", "validation")
+        cases = {role: tuple(case.name for case in cohort.with_role(role)) for role in roles}
+        provenance = _provenance(run, config, cases)
+        trainer = Trainer(settings, state, crops, cases, run, report, wants_stop, world, provenance)
         ending = trainer.train()
     if world.leads:
         _finish(run, settings, state, provenance, ending, report)
