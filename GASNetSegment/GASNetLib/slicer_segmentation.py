@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 COMPRESSION_LEVEL = 1  # masks shrink to a fiftieth even so
 
+HEADER_BYTES = 4096  # enough for ITK's own fields, which come first
+ITK_KINDS, SLICER_KINDS = b"kinds: vector domain", b"kinds: list   domain"  # of equal length
+
 # Segments on one layer must not overlap: the lungs contain the lesions, so they have a layer of their own.
 SEGMENTS = ((LESION, 0, 1), (RIGHT_LUNG, 1, RIGHT), (LEFT_LUNG, 1, LEFT))
 """Meaning, layer and label of each segment."""
@@ -33,7 +36,7 @@ def write_slicer_segmentation(path: Path, segmentation: Segmentation) -> None:
     The provenance stands in the header, and in tags of the lesion, which Slicer keeps when it saves again.
 
     Raises:
-        RuntimeError: the file cannot be written.
+        RuntimeError, OSError: the file cannot be written.
     """
     geometry = segmentation.volume.geometry
     layers = np.stack([segmentation.lesions, segmentation.lungs.labels], axis=-1)
@@ -44,6 +47,15 @@ def write_slicer_segmentation(path: Path, segmentation: Segmentation) -> None:
     for key, text in _header(segmentation).items():
         image.SetMetaData(key, text)
     sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=COMPRESSION_LEVEL)
+    _name_layers_a_list(path)
+
+
+def _name_layers_a_list(path: Path) -> None:
+    """Layers are a list in Slicer's files; ITK knows vectors only, and other readers refuse those."""
+    with path.open("r+b") as file:
+        place = file.read(HEADER_BYTES).index(ITK_KINDS)
+        file.seek(place)
+        file.write(SLICER_KINDS)
 
 
 def _header(segmentation: Segmentation) -> dict[str, str]:

@@ -168,6 +168,19 @@ def test_slicer_reads_names_colours_meaning_and_origin(result, tmp_path):
     assert tag(lesion, "GASNet.created").endswith("+00:00")
 
 
+def test_slicerio_reads_it_too(turned, tmp_path):
+    import slicerio
+
+    found = slicerio.read_segmentation(str(write_segmentation(tmp_path / "a.seg.nrrd", turned)))
+    lungs = turned.lungs.labels
+    for segment, mask in zip(found["segments"], (turned.lesions, lungs == 1, lungs == 2), strict=True):
+        layer = found["voxels"][segment["layer"]]
+        np.testing.assert_array_equal((layer == segment["labelValue"]).transpose(2, 1, 0), mask)
+    np.testing.assert_allclose(found["ijkToLPS"], turned.volume.geometry.index_to_physical)
+    assert found["segments"][0]["terminology"]["typeModifier"] == ["SCT", "840539006", "COVID-19"]
+    assert found["segments"][2]["terminology"]["typeModifier"] == ["SCT", "7771000", "Left"]
+
+
 def test_dicom_seg_refers_to_its_series_and_names_the_model(series, tmp_path):
     import highdicom
     import pydicom
