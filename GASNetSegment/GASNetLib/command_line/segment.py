@@ -81,21 +81,23 @@ def run(arguments: argparse.Namespace) -> int:
             f"{len(cases)} CTs do not fit into one file {arguments.output.name}.", "Give a folder with -o."
         )
     model = load_model(_model_path(arguments.model))
-    reports, failed = [], []
+    reports, failed = [], 0
     for position, case in enumerate(cases, 1):
         try:
             reports.append(_segment_case(case, model, arguments, single, f"{position}/{len(cases)} "))
         except Cancelled:
             raise
         except GASNetError as error:
-            failed.append([case.name, str(error)])
+            failed += 1
             print(f"{case.name}: {error}", file=sys.stderr)
         if arguments.report and reports:  # after each case: a batch that is cut off loses nothing
             write_report(arguments.report, reports[0] if single else reports)
     if reports:
         _print_reports(reports)
     if failed and len(cases) > 1:
-        print_table("Not segmented", ["Case", "Why"], failed)
+        print(
+            f"{failed} of {len(cases)} CTs could not be segmented; the reasons stand above.", file=sys.stderr
+        )
     return (2 if not reports else 1) if failed else 0
 
 
