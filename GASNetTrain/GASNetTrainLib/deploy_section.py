@@ -1,0 +1,135 @@
+"""The section *Compare and deploy*: a new model against the one in use, on cases new to both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import qt
+from slicer.i18n import tr as _
+
+from GASNetSegmentLib.panel import fill_table
+
+from .comparison import FIGURES, ComparisonTable
+from .panel import TrainPanel
+from .run_handle import RunHandle
+from .task import Task
+from .words import number
+
+
+class DeploySection:
+    """Challenger against champion, then deploy, roll back or export."""
+
+    def __init__(
+        self, panel: TrainPanel, runs: Callable[[], list[RunHandle]], on_deployed: Callable[[], None]
+    ) -> None:
+        self._panel, self._ui = panel, panel.ui
+        self._runs, self._on_deployed = runs, on_deployed
+        self._candidates: list[tuple[RunHandle, Path]] = []
+        self._task: Task | None = None
+        ui = self._ui
+        ui.compareButton.connect("clicked(bool)", self._compare)
+        ui.compareCancelButton.connect("clicked(bool)", self._cancel)
+        ui.deployButton.connect("clicked(bool)", self._deploy)
+        ui.rollBackButton.connect("clicked(bool)", self._roll_back)
+        ui.exportButton.connect("clicked(bool)", self._export)
+        self.update()
+
+    def refresh(self) -> None:
+        """List the models that the trainings have made so far; the choice stays."""
+        chosen = self._ui.candidateBox.currentText
+        self._candidates = [
+            (run, model)
+            for run in self._runs()
+            for model in (run.folder.best_model, run.folder.last_model)
+            if model.is_file()
+        ]
+        self._ui.candidateBox.clear()
+        for run, model in self._candidates:
+            self._ui.candidateBox.addItem(f"{run.name}: {model.stem}")
+        self._ui.candidateBox.currentIndex = max(0, self._ui.candidateBox.findText(chosen))
+        self.update()
+
+    def update(self) -> None:
+        """Show what can be done."""
+        in_use = self._panel.logic.modelInUse()
+        self._ui.inUseLabel.text = _("In use: {model}").format(
+            model=_("none") if in_use is None else in_use.stem
+        )
+        comparing, some = self._task is not None, bool(self._candidates)
+        self._ui.compareButton.enabled = some and in_use is not None and not comparing
+        self._ui.compareCancelButton.visible = self._ui.compareProgress.visible = comparing
+        self._ui.deployButton.enabled = self._ui.exportButton.enabled = some
+        self._ui.compareTable.visible = bool(self._ui.compareTable.rowCount)
+
+    @property
+    def candidate(self) -> tuple[RunHandle, Path]:
+        """The training and the model that are chosen."""
+        return self._candidates[self._ui.candidateBox.currentIndex]
+
+    # --- compare ------------------------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        self._panel.clear_problem()
+        with self._panel.problems_shown():
+            run, model = self.candidate
+            logic = self._panel.logic
+            frozen = logic.newCohort(run.folder.cohort_file).cohort
+            task = logic.beginComparison([logic.models.in_use(), model], frozen)
+            self._task = self._panel.follow(task, self._show, self._ended, self._progress)
+        self.update()
+
+    def _progress(self, case: str, share: float) -> None:
+        self._ui.compareProgress.value = round(100 * share)
+
+    def _ended(self) -> None:
+        self._task = None
+        self.update()
+
+    def _cancel(self) -> None:
+        self._task.cancel()
+
+    def _show(self, found: dict) -> None:
+        result = ComparisonTable.of(found)
+        headers = [_("Case")] + [
+            f"{figure}, {model}" for figure in FIGURES for model in (_("in use"), _("new"))
+        ]
+        rows = [
+            [
+                case,
+                *(number(result.figures[model][row][f]) for f in range(len(FIGURES)) for model in range(2)),
+            ]
+            for row, case in enumerate(result.cases)
+        ]
+        rows.append([_("Mean"), *(number(result.mean(model, f)) for f in FIGURES for model in range(2))])
+        fill_table(self._ui.compareTable, headers, rows)
+        left_out = [
+            _("{case} is left out: one of the models was trained on it.").format(case=c)
+            for c in result.left_out
+        ]
+        self._ui.compareTable.visible = True
+        self._ui.verdictLabel.text = "\n".join([*result.verdicts, *left_out])
+
+    # --- deploy -------------------------------------------------------------------------------------------
+
+    def _deploy(self) -> None:
+        self._change(lambda: self._panel.logic.deployModel(self.candidate[1]))
+
+    def _roll_back(self) -> None:
+        self._change(self._panel.logic.rollBack)
+
+    def _export(self) -> None:
+        model = self.candidate[1]
+        suggested = f"{self.candidate[0].name}.safetensors"
+        file = qt.QFileDialog.getSaveFileName(
+            self._ui.candidateBox, _("Export the model package"), suggested, "GASNet (*.safetensors)"
+        )
+        if file:
+            self._change(lambda: self._panel.logic.exportModel(model, file))
+
+    def _change(self, change: Callable[[], Path]) -> None:
+        self._panel.clear_problem()
+        with self._panel.problems_shown():
+            change()
+        self.update()
+        self._on_deployed()

@@ -1,0 +1,179 @@
+"""Something that takes long, in a process of its own: started, followed without waiting, cancelled.
+
+No Qt and no threads: the panel calls :meth:`Task.poll` on a timer, the console :meth:`Task.result`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from GASNetLib.cohort import Cohort, CohortError, write_cohort
+from GASNetLib.errors import Cancelled, GASNetError, InputError, ModelError, NotAChestCT, ResourceError
+from GASNetLib.run.errors import RunError
+
+from .processes import Interpreter
+from .task_process import CANCEL_FILE, COHORT_FILE, EVENTS_FILE, REQUEST_FILE
+
+ERRORS = {
+    kind.__name__: kind
+    for kind in (GASNetError, InputError, NotAChestCT, ModelError, ResourceError, CohortError, RunError)
+}
+LOG_FILE = "output.txt"
+LOG_CHARACTERS = 4000
+POLL_S = 0.1
+PATIENCE_S = 5.0
+
+
+class Task:
+    """One process with one thing to do.
+
+    Attributes:
+        stage, share: how far it is; ``share`` from 0 to 1.
+        finished: whether it has ended, one way or another.
+        error: why it failed, or :class:`GASNetLib.errors.Cancelled`; None while it goes well.
+        details: of the error, for a report.
+    """
+
+    def __init__(
+        self, interpreter: Interpreter, do: str, cohort: Cohort | None = None, **parameters: Any
+    ) -> None:
+        """Start it.
+
+        Raises:
+            ResourceError: the process cannot be started, or the disk is full.
+        """
+        import psutil
+
+        self.stage, self.share = "", 0.0
+        self.finished = False
+        self.error: GASNetError | None = None
+        self.details = ""
+        self._result: Any = None
+        self._answered = False
+        self._read = 0
+        self._folder = Path(tempfile.mkdtemp(prefix="gasnet-task-"))
+        parent = [str(os.getpid()), repr(psutil.Process().create_time())]
+        command = interpreter.command("GASNetTrainLib.task_process", str(self._folder), *parent)
+        hidden = {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {}
+        try:
+            if cohort is not None:
+                write_cohort(cohort, self._folder / COHORT_FILE)
+            request = json.dumps({"do": do, **parameters})
+            (self._folder / REQUEST_FILE).write_text(request, encoding="utf-8")
+            with (self._folder / LOG_FILE).open("wb") as log:
+                self._process = subprocess.Popen(
+                    command,
+                    env=interpreter.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    **hidden,
+                )
+        except OSError as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise ResourceError(
+                f"The process cannot be started ({error.strerror}).",
+                "Free disk space, or restart the program.",
+            ) from error
+
+    def poll(self) -> bool:
+        """Take note of what the process said since the last call; True once it has ended."""
+        if self.finished:
+            return True
+        ended = self._process.poll() is not None  # asked first: what it wrote before its end is read after
+        for event in self._new_events():
+            self._take(event)
+        if ended:
+            self._end()
+        return self.finished
+
+    def cancel(self) -> None:
+        """Ask it to stop at the next opportunity."""
+        if not self.finished:
+            (self._folder / CANCEL_FILE).touch()
+
+    def result(self, progress: Callable[[str, float], None] | None = None) -> Any:
+        """Wait for the end.
+
+        Raises:
+            GASNetError: it failed, with the class that it failed with; Cancelled if it was cancelled.
+        """
+        told = None
+        while not self.poll():
+            if progress is not None and (self.stage, self.share) != told and self.stage:
+                told = (self.stage, self.share)
+                progress(*told)
+            time.sleep(POLL_S)
+        if self.error is not None:
+            raise self.error
+        return self._result
+
+    def close(self) -> None:
+        """Cancel it and see that it is gone with all it started."""
+        import psutil
+
+        if self.finished:
+            return
+        self.cancel()
+        try:
+            family = [psutil.Process(self._process.pid)]
+            family += family[0].children(recursive=True)
+        except psutil.Error:
+            family = []
+        for member in family:
+            try:
+                member.kill()
+            except psutil.Error:
+                continue
+        psutil.wait_procs(family, timeout=PATIENCE_S)
+        self.error = Cancelled("It was cancelled.")
+        self._end()
+
+    def _new_events(self) -> list[dict]:
+        """Whole lines since the last time; a line that is still being written waits."""
+        try:
+            with (self._folder / EVENTS_FILE).open("rb") as file:
+                file.seek(self._read)
+                content = file.read()
+        except OSError:
+            return []
+        whole = content[: content.rfind(b"\n") + 1]
+        self._read += len(whole)
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def _take(self, event: dict) -> None:
+        kind = event["event"]
+        if kind == "progress":
+            self.stage, self.share = event["stage"], event["share"]
+        elif kind == "done":
+            self._result, self._answered = event["result"], True
+        elif kind == "cancelled":
+            self.error = Cancelled("It was cancelled.")
+        else:
+            self.error = ERRORS.get(event["error"], GASNetError)(event["cause"], event["advice"])
+            self.details = event["details"]
+
+    def _end(self) -> None:
+        self._process.poll()
+        if not self._answered and self.error is None:
+            self.details = self._log()
+            self.error = ResourceError(
+                f"The process ended without an answer (exit status {self._process.returncode}).",
+                "It may have been short of memory: close other programs and try again.",
+            )
+        self.finished = True
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _log(self) -> str:
+        try:
+            return (self._folder / LOG_FILE).read_text(encoding="utf-8", errors="replace")[-LOG_CHARACTERS:]
+        except OSError:
+            return ""

@@ -1,0 +1,239 @@
+"""Cohort, training, comparison, deployment for panel and Python. No Qt, and no torch in this process."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from GASNetLib.atomic import written_aside
+from GASNetLib.cohort import Cohort
+from GASNetLib.errors import ModelError
+from GASNetLib.model import read_model_info
+from GASNetLib.model_store import ModelStore
+from GASNetLib.run.errors import RunError
+from GASNetLib.run.folder import find_runs
+from GASNetLib.training.presets import PRESETS
+
+from .cohort_table import CohortTable, Row
+from .comparison import ComparisonTable
+from .known_runs import KnownRuns, Settings
+from .processes import Interpreter
+from .run_handle import RunHandle
+from .task import Task
+
+CACHE_FOLDER = "cache"
+
+
+class TrainLogic:
+    """What GASNetTrain does. ``begin…`` methods return a :class:`.task.Task` at once, the others wait."""
+
+    def __init__(
+        self,
+        models: ModelStore,
+        case_folder: Path,
+        run_home: Path,
+        settings: Settings,
+        interpreter: Interpreter,
+    ) -> None:
+        """
+        Args:
+            models: where models are deployed to. case_folder: GASNetSegment's labelled samples.
+            run_home: where run folders are made; the crops of all runs are cached in it.
+            settings: remembers the run folders, as QSettings does.
+        """
+        self.models = models
+        self.case_folder = case_folder
+        self.run_home = run_home
+        self._known = KnownRuns(settings)
+        self._interpreter = interpreter
+
+    @property
+    def cache(self) -> Path:
+        """Folder of the network-grid crops and thumbnails."""
+        return self.run_home / CACHE_FOLDER
+
+    # --- cohort -------------------------------------------------------------------------------------------
+
+    def newCohort(self, source: str | Path | None = None) -> CohortTable:
+        """An empty cohort, or one from a table (CSV) or a folder sorted by role.
+
+        Raises:
+            CohortError: the source is missing or no cohort.
+        """
+        return CohortTable() if source is None else CohortTable.open(source)
+
+    def addCase(
+        self,
+        cohort: CohortTable,
+        ct: str | Path,
+        role: str,
+        mask: str | Path | None = None,
+        name: str = "",
+        patient: str | None = None,
+    ) -> Row:
+        """Add one case; see :meth:`.cohort_table.CohortTable.add`."""
+        return cohort.add(ct, role, mask, name, patient)
+
+    def checkCohort(
+        self,
+        cohort: CohortTable,
+        progress: Callable[[str, float], None] | None = None,
+        jobs: int | None = None,
+    ) -> tuple[Row, ...]:
+        """Read every case in processes of their own; the rows say what was found.
+
+        Args:
+            progress: called with a sentence and a share from 0 to 1.
+            jobs: processes; None for as many as fit.
+
+        Raises:
+            ResourceError: the disk is full, or the cache cannot be written to.
+        """
+        checked = cohort.cohort
+        cohort.take_findings(checked, self.beginCheck(checked, jobs).result(progress))
+        return tuple(cohort.rows)
+
+    def beginCheck(self, cohort: Cohort, jobs: int | None = None) -> Task:
+        """Check without waiting; the result is for :meth:`.cohort_table.CohortTable.take_findings`."""
+        return Task(self._interpreter, "check", cohort, cache=str(self.cache), jobs=jobs)
+
+    # --- training -----------------------------------------------------------------------------------------
+
+    def presets(self) -> tuple[str, ...]:
+        """Names of the presets."""
+        return tuple(PRESETS)
+
+    def startTraining(
+        self,
+        cohort: CohortTable,
+        runFolder: str | Path,
+        preset: str = "finetune",
+        fromModel: str | Path | None = None,
+        device: str = "auto",
+        changes: dict[str, Any] | None = None,
+    ) -> RunHandle:
+        """Train on the usable cases, in a process that outlives this program.
+
+        Args:
+            runFolder: a new folder. fromModel: model file to start from; None: from scratch.
+            changes: settings that differ from the preset, as ``{"iterations": 500, "terms.ps": None}``.
+
+        Raises:
+            RunError: cohort and preset do not go together, or there is a training in the folder.
+            ModelError: the model cannot be used. ResourceError: the folder cannot be written to.
+        """
+        task = self.beginPreparing(cohort.usable, runFolder, preset, fromModel, device, changes)
+        return self.launch(task.result())
+
+    def beginPreparing(
+        self,
+        cohort: Cohort,
+        run_folder: str | Path,
+        preset: str = "finetune",
+        from_model: str | Path | None = None,
+        device: str = "auto",
+        changes: dict[str, Any] | None = None,
+    ) -> Task:
+        """Make a run folder without waiting; the result is for :meth:`launch`."""
+        return Task(
+            self._interpreter,
+            "prepare",
+            cohort,
+            run=str(Path(run_folder).absolute()),
+            preset=preset,
+            changes=changes or {},
+            device=device,
+            parent="" if from_model is None else str(Path(from_model).absolute()),
+            cache=str(self.cache),
+        )
+
+    def launch(self, run_folder: str | Path) -> RunHandle:
+        """Start or resume the training of a prepared folder, and remember it."""
+        run = self.openRun(run_folder)
+        run.resume()
+        return run
+
+    def openRun(self, runFolder: str | Path) -> RunHandle:
+        """A training of this or any other program, by its folder; it is remembered.
+
+        Raises:
+            RunError: no run there, damaged, or made by a newer version.
+        """
+        run = RunHandle(runFolder, self._interpreter)
+        self._known.add(run.path)
+        return run
+
+    def runs(self) -> list[RunHandle]:
+        """The trainings that are known and those in the run home: running, ended or interrupted."""
+        paths = self._known.paths()
+        paths += [run.path for run in find_runs(self.run_home) if run.path not in paths]
+        found = []
+        for path in paths:
+            try:
+                found.append(RunHandle(path, self._interpreter))
+            except RunError:
+                continue  # damaged or of a newer version; its folder stays where it is
+        return found
+
+    # --- models -------------------------------------------------------------------------------------------
+
+    def compareModels(
+        self,
+        models: Sequence[str | Path],
+        cohort: CohortTable | Path,
+        device: str = "auto",
+        progress: Callable[[str, float], None] | None = None,
+    ) -> ComparisonTable:
+        """Models on the validation cases, the one in use first.
+
+        Args:
+            cohort: a cohort, or the table of one such as a run's ``cohort.csv``.
+
+        Raises:
+            RunError: no case is left that none of the models was trained on.
+            ModelError, InputError: a file cannot be used.
+        """
+        cases = CohortTable.open(cohort).cohort if isinstance(cohort, (str, Path)) else cohort.usable
+        return ComparisonTable.of(self.beginComparison(models, cases, device).result(progress))
+
+    def beginComparison(self, models: Sequence[str | Path], cohort: Cohort, device: str = "auto") -> Task:
+        """Compare without waiting; the result is for :meth:`.comparison.ComparisonTable.of`."""
+        paths = [str(Path(path).absolute()) for path in models]
+        return Task(self._interpreter, "compare", cohort, models=paths, device=device)
+
+    def deployModel(self, model: str | Path) -> Path:
+        """Put a model in use: it is copied beside the others, and GASNetSegment takes it from now on.
+
+        Raises:
+            ModelError: no model. ResourceError: the model folder cannot be written to.
+        """
+        return self.models.deploy(Path(model))
+
+    def rollBack(self) -> Path:
+        """Put the model in use again that was so before.
+
+        Raises:
+            ModelError: there was none.
+        """
+        return self.models.roll_back()
+
+    def exportModel(self, model: str | Path, target: str | Path) -> Path:
+        """Copy a model package to a file, for another computer.
+
+        Raises:
+            ModelError: no model. ResourceError: the file cannot be written.
+        """
+        read_model_info(Path(model))
+        target = Path(target).absolute()
+        with written_aside(target) as aside:
+            shutil.copyfile(model, aside)
+        return target
+
+    def modelInUse(self) -> Path | None:
+        """The model in use; None if there is none on this computer."""
+        try:
+            return self.models.in_use()
+        except ModelError:
+            return None

@@ -1,0 +1,119 @@
+"""The section *Train*: what to start from, how, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from GASNetLib.errors import InputError
+from GASNetLib.training.presets import PRESETS
+
+from .cohort_section import CohortSection
+from .panel import TrainPanel
+from .run_handle import RunHandle
+from .speed import measured_speed
+from .words import duration
+
+ABOUT = {
+    "finetune": "From a model to your own CTs: hours on a GPU.",
+    "quick": "Minutes on a GPU, longer on a CPU; without the adversarial part.",
+    "improved": "All terms, from a warm start; the best that was found for a training from scratch.",
+    "paper": "As published: 14,000 iterations.",
+    "supervised": "For comparison: from the labelled cases alone.",
+    "mil": "For comparison: from the volumes' labels alone, without any mask.",
+    "smoke": "A few iterations, to try whether everything works. The model is of no use.",
+}
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class TrainSection:
+    """Starts a training in a process of its own."""
+
+    def __init__(
+        self, panel: TrainPanel, cohort: CohortSection, on_started: Callable[[RunHandle], None]
+    ) -> None:
+        self._panel, self._ui = panel, panel.ui
+        self._cohort, self._on_started = cohort, on_started
+        self._preparing = False
+        self._installed = True
+        self._models: list[Path | None] = []
+        for name in ABOUT:
+            self._ui.presetBox.addItem(name)
+        for device in DEVICES:
+            self._ui.deviceBox.addItem(device)
+        self._ui.runHomeEdit.currentPath = str(panel.logic.run_home)
+        self._ui.presetBox.connect("currentIndexChanged(int)", self.update)
+        self._ui.deviceBox.connect("currentIndexChanged(int)", self.update)
+        self._ui.trainButton.connect("clicked(bool)", self._train)
+        self._ui.runNameEdit.text = _free_name()
+
+    def set_installed(self, installed: bool) -> None:
+        """Tell whether what the engine needs is there."""
+        self._installed = installed
+        self.update()
+
+    def refresh_models(self) -> None:
+        """List the models to start from; the one in use is chosen."""
+        in_use = self._panel.logic.modelInUse()
+        self._models = [*self._panel.logic.models.models(), None]
+        self._ui.startBox.clear()
+        for path in self._models:
+            text = _("From scratch") if path is None else path.stem
+            self._ui.startBox.addItem(
+                _("{model} (in use)").format(model=text) if path and path == in_use else text
+            )
+        self._ui.startBox.currentIndex = self._models.index(in_use)
+        self.update()
+
+    def update(self) -> None:
+        """Show what the choices mean, and whether they can be trained with."""
+        ui, preset = self._ui, self._ui.presetBox.currentText
+        ui.presetLabel.text = f"{ABOUT[preset]} {self._estimate(preset)}"
+        checked = self._cohort.cohort.is_checked
+        ui.trainButton.enabled = self._installed and checked and not self._preparing
+        ui.trainLabel.text = "" if checked else _("Check the cohort first.")
+
+    def _estimate(self, preset: str) -> str:
+        speed = measured_speed(self._panel.logic.runs(), preset, self._ui.deviceBox.currentText)
+        if speed is None:
+            return _("How long it takes here is not measured yet: the first iterations will tell.")
+        left = duration(PRESETS[preset].iterations / speed)
+        return _("About {time}, by earlier trainings on this computer.").format(time=left)
+
+    def _train(self) -> None:
+        self._panel.clear_problem()
+        with self._panel.problems_shown():
+            name = self._ui.runNameEdit.text.strip()
+            if not name:
+                raise InputError(_("The training has no name."), _("Give it one; its folder is called so."))
+            start = self._models[self._ui.startBox.currentIndex]
+            task = self._panel.logic.beginPreparing(
+                self._cohort.cohort.usable,
+                Path(self._ui.runHomeEdit.currentPath) / name,
+                self._ui.presetBox.currentText,
+                start,
+                self._ui.deviceBox.currentText,
+            )
+            self._preparing = True
+            self._panel.follow(task, self._prepared, self._ended)
+        self.update()
+        if self._preparing:
+            self._ui.trainLabel.text = _("Preparing…")
+
+    def _prepared(self, run_folder: str) -> None:
+        run = self._panel.logic.launch(run_folder)
+        self._ui.runNameEdit.text = _free_name()
+        self._on_started(run)
+        slicer.util.showStatusMessage(_("The training goes on while you work."), 5000)
+
+    def _ended(self) -> None:
+        self._preparing = False
+        self.update()
+
+
+def _free_name() -> str:
+    return datetime.now().strftime("training-%Y-%m-%d-%H%M%S")

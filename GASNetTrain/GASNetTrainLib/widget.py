@@ -1,0 +1,104 @@
+"""The panel: builds the sections and tells them what happens in the scene and in the program."""
+
+from __future__ import annotations
+
+import sys
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
+from slicer.util import VTKObservationMixin
+
+from GASNetSegmentLib import installation
+
+from .cohort_section import CohortSection
+from .deploy_section import DeploySection
+from .logic import GASNetTrainLogic
+from .panel import TrainPanel
+from .train_section import TrainSection
+from .watch_section import WatchSection
+
+OWN_PACKAGES = ("GASNetTrainLib",)
+
+
+class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The module's widget; Slicer calls setup, enter, exit and cleanup."""
+
+    def __init__(self, parent=None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+
+    def setup(self) -> None:
+        """Build the panel."""
+        ScriptedLoadableModuleWidget.setup(self)
+        widget = slicer.util.loadUI(self.resourcePath("UI/GASNetTrain.ui"))
+        self.layout.addWidget(widget)
+        self.ui = slicer.util.childWidgetVariables(widget)
+        widget.setMRMLScene(slicer.mrmlScene)
+        self.logic = GASNetTrainLogic()
+        self.panel = TrainPanel(self.ui, self.logic)
+        self.watch = WatchSection(self.panel, self._on_models)
+        self.deploy = DeploySection(self.panel, lambda: self.watch.runs, self._on_deployed)
+        self.train = None  # the cohort tells of its changes before there is a section for training
+        self.cohort = CohortSection(self.panel, self._on_cohort)
+        self.train = TrainSection(self.panel, self.cohort, self.watch.take)
+        self.ui.openSegmentButton.connect("clicked(bool)", lambda: slicer.util.selectModule("GASNetSegment"))
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        slicer.app.connect("aboutToQuit()", self.onAboutToQuit)
+        self._update()
+        self.watch.start()
+
+    def cleanup(self) -> None:
+        """The module goes away (reload, Slicer ends): tasks end, trainings go on."""
+        slicer.app.disconnect("aboutToQuit()", self.onAboutToQuit)
+        self.watch.stop()
+        self.removeObservers()
+        self.panel.close()
+
+    def enter(self) -> None:
+        """The module is shown."""
+        self.logic.useFolders()
+        self._update()
+
+    def onReload(self) -> None:
+        """Reload with the files as they are on disk now."""
+        for name in [name for name in sys.modules if name.split(".")[0] in OWN_PACKAGES]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def onSceneStartClose(self, caller, event) -> None:
+        """The scene is about to be closed; trainings have nothing to do with it."""
+        self.watch.drop_curves()
+
+    def onAboutToQuit(self) -> None:
+        """Slicer ends: trainings go on, or are asked to stop, as the person likes."""
+        living = self.watch.living
+        if not living or slicer.util.mainWindow() is None:
+            return
+        question = _(
+            "Still training: {runs}. Go on training after Slicer is closed? No stops with a checkpoint."
+        )
+        if slicer.util.confirmYesNoDisplay(question.format(runs=", ".join(run.name for run in living))):
+            return
+        for run in living:
+            run.end_starting()
+            run.folder.request_stop()
+
+    def _update(self) -> None:
+        missing = installation.missing()
+        self.ui.installationFrame.visible = bool(missing)
+        self.cohort.set_installed(not missing)
+        self.train.set_installed(not missing)
+        self._on_deployed()
+
+    def _on_cohort(self) -> None:
+        if self.train is not None:
+            self.train.update()
+
+    def _on_models(self) -> None:
+        self.deploy.refresh()
+
+    def _on_deployed(self) -> None:
+        self.train.refresh_models()
+        self.deploy.update()
