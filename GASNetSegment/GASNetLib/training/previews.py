@@ -16,6 +16,9 @@ from .settings import Settings
 
 LUNG_WINDOW_HU = (-1250.0, 250.0)
 
+OUTLINES = {"mask": {0.5: "red"}, "pseudo mask": {0.75: "red", 0.25: "orange"}}
+"""Levels and colours; in M_ps *ignore* is 0.5, so that it lies between orange and red."""
+
 
 @torch.no_grad()
 def preview_volumes(
@@ -67,14 +70,14 @@ def write_preview(path: Path, volumes: dict[str, np.ndarray], title: str) -> Non
         # Rows run to posterior and columns to the patient's left: shown as a radiologist looks at it.
         axes.imshow(volumes[shown][slice_], cmap="gray", vmin=low, vmax=high, interpolation="bilinear")
         if outlined is not None:
-            _outline(axes, volumes[outlined][slice_])
+            _outline(axes, volumes[outlined][slice_], OUTLINES[outlined])
         axes.set_title(name, color="white", fontsize=10)
         axes.set_axis_off()
     with path.open("wb") as file:
         figure.savefig(file, format="png", dpi=100)
 
 
-def _outline(axes, mask: np.ndarray) -> None:
-    for level, colour in ((0.25, "orange"), (0.75, "red")):
+def _outline(axes, mask: np.ndarray, levels: dict[float, str]) -> None:
+    for level, colour in levels.items():
         if mask.min() < level < mask.max():
             axes.contour(mask, levels=[level], colors=[colour], linewidths=0.8)
