@@ -12,7 +12,7 @@ from ..errors import GASNetError
 from ..model import load_model, starter_model_path
 from ..version import VERSION
 
-PACKAGES = ("torch", "SimpleITK", "numpy", "safetensors", "slicerio", "highdicom", "matplotlib", "lungmask")
+PACKAGES = ("torch", "SimpleITK", "numpy", "safetensors", "highdicom", "matplotlib", "lungmask")
 
 
 def add_commands(subparsers: argparse._SubParsersAction) -> None:

@@ -17,11 +17,11 @@ from ..cohort import ROLES, read_cohort
 from ..cohort_tree import find_cases
 from ..device import DEVICES
 from ..errors import GASNetError, InputError
+from ..files import SEGMENTATION_ENDINGS
 from ..geometry import Geometry
 from ..metrics import overlap, summary, surface_distances
 from ..model import load_model
 from ..volume import case_name, read_mask, read_volume
-from .segment import OUTPUT_ENDINGS
 from .terminal import number, print_table, progress_bar, threshold
 
 FIGURES = ("dice", "sensitivity", "specificity", "volume_error_ml", "surface_mm", "hausdorff95_mm")
@@ -105,7 +105,7 @@ def _predictor(arguments: argparse.Namespace) -> Predict:
 
 def _stored_prediction(folder: Path, reference: Reference) -> tuple[np.ndarray, Geometry]:
     stems = (reference.name, case_name(reference.ct))
-    found = [p for stem in stems for e in OUTPUT_ENDINGS[:-1] if (p := folder / f"{stem}{e}").exists()]
+    found = [p for stem in stems for e in SEGMENTATION_ENDINGS[:-1] if (p := folder / f"{stem}{e}").exists()]
     if not found:
         raise InputError(f"There is no prediction of {reference.name} in {folder}.")
     return read_mask(found[0], read_volume(reference.ct).geometry)

@@ -12,6 +12,7 @@ from ..cohort_tree import IMAGE_ENDINGS, find_cases
 from ..device import DEVICES
 from ..dicom_series import is_dicom_file
 from ..errors import Cancelled, GASNetError, InputError, ModelError
+from ..files import SEGMENTATION_ENDINGS
 from ..lungs import METHODS
 from ..model import load_model, starter_model_path
 from ..volume import case_name, read_volume
@@ -20,7 +21,6 @@ from .terminal import number, print_table, progress_bar, threshold
 if TYPE_CHECKING:
     from ..model import Model
 
-OUTPUT_ENDINGS = (".seg.nrrd", ".nii.gz", ".nrrd", ".mha", ".dcm")
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
         type=Path,
         required=True,
         metavar="OUT",
-        help=f"file for one CT ({', '.join(OUTPUT_ENDINGS)}; .dcm is DICOM SEG and needs DICOM input), "
+        help=f"file for one CT ({', '.join(SEGMENTATION_ENDINGS)}; .dcm is DICOM SEG and needs DICOM input), "
         "folder for several",
     )
     parser.add_argument(
-        "--format", choices=OUTPUT_ENDINGS, default=".seg.nrrd", help="of the files in a folder"
+        "--format", choices=SEGMENTATION_ENDINGS, default=".seg.nrrd", help="of the files in a folder"
     )
     parser.add_argument("--model", type=Path, metavar="M", help="model package (default: the starter model)")
     parser.add_argument(
@@ -168,7 +168,7 @@ def _holds_dicom(file: Path) -> bool:
 
 
 def _ending(path: Path) -> str | None:
-    return next((ending for ending in OUTPUT_ENDINGS if path.name.lower().endswith(ending)), None)
+    return next((ending for ending in SEGMENTATION_ENDINGS if path.name.lower().endswith(ending)), None)
 
 
 def _target(path: Path, case: Input, single: bool, ending: str) -> Path:
