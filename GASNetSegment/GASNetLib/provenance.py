@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from .version import VERSION
@@ -15,12 +14,12 @@ PREFIX = "GASNet."
 
 
 def provenance(segmentation: Segmentation) -> dict[str, str]:
-    """Model and its hash, software, threshold, device and time (UTC) of this export; no patient data."""
+    """Model and its hash, software, threshold, device and time (UTC); no patient data."""
     return {
         "model": segmentation.model.name,
         "model_sha256": segmentation.model.sha256,
         "software_version": VERSION,
         "threshold": f"{segmentation.threshold:g}",
         "device": segmentation.device,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": segmentation.created,
     }

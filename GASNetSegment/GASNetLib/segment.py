@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ class Segmentation:
         model: which model found it.
         threshold: probability above which a voxel is lesion (a view: changing it needs no rerun).
         device: where the network ran. seconds: by stage. notes: what the person should know.
+        created: when, ISO 8601 in UTC.
     """
 
     volume: Volume
@@ -43,6 +45,7 @@ class Segmentation:
     device: str
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    created: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
     @property
     def lesions(self) -> np.ndarray:
