@@ -640,6 +640,11 @@ def _single_shot(*args) -> None:
     QtCore.QTimer.singleShot(int(args[0]), lambda: deliver(args[1], (), "QTimer.singleShot"))
 
 
+def _start_detached(*args) -> bool:
+    """PySide6 adds the process id to the answer, and a tuple would always be true."""
+    return QtCore.QProcess.startDetached(*[unwrap(arg) for arg in args])[0]
+
+
 def _static_connect(*args) -> bool:
     return args[0].connect(*args[1:])
 
@@ -650,6 +655,7 @@ def _static_disconnect(*args) -> bool:
 
 SPECIAL_STATIC: dict[tuple[str, str], Callable] = {
     ("QTimer", "singleShot"): _single_shot,
+    ("QProcess", "startDetached"): _start_detached,
     ("QObject", "connect"): _static_connect,
     ("QObject", "disconnect"): _static_disconnect,
 }

@@ -2,7 +2,8 @@
 
 PythonQt shows of a C++ class what Qt's meta-object compiler sees: properties, public slots, Q_INVOKABLE
 methods, signals and enums. The stand-ins of this test host must offer that and no more, so it is read from
-the headers and not remembered. Run it again for a newer Slicer:
+the headers and not remembered. The file holds what Slicer 5.10 has, the oldest that is supported. Run it
+again for another:
 
     python Testing/host/read_headers.py CTK_SOURCE SLICER_SOURCE > Testing/host/widget_facts.json
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,19 @@ class TestCalls:
         dialog = qt.QDialog()
         dialog.windowTitle = "Options"
         assert dialog.exec_() == qt.QDialog.Accepted
+
+    def test_processes(self, host):
+        import qt
+
+        got = []
+        process = qt.QProcess()
+        process.connect("finished(int,QProcess::ExitStatus)", lambda code, status: got.append((code, status)))
+        process.start(sys.executable, ["-c", "print('hello')"])
+        host.wait_until(lambda: got, 60)
+        assert got == [(0, qt.QProcess.NormalExit)]
+        assert process.readAllStandardOutput().data().decode().strip() == "hello"
+        assert qt.QProcess.startDetached(sys.executable, ["-c", "pass"]) is True
+        assert qt.QProcess.startDetached("/no/such/program", []) is False
 
     def test_lists_come_as_tuples(self, host):
         import qt
