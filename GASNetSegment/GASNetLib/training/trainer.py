@@ -70,6 +70,8 @@ class Trainer:
                 "Change batch or the number of processes.",
             )
         self._settings, self._state, self._world = settings, state, world
+        self._share = settings.batch // world.size
+        state.progress.micro_batch = _divisor(self._share, state.progress.micro_batch)
         self._crops, self._cases, self._run = crops, cases, run
         self._report = report if world.leads else lambda kind, **fields: None
         self._wants_stop, self._provenance = wants_stop, dict(provenance or {})
@@ -215,10 +217,7 @@ class Trainer:
                 f" ({failure}).",
                 "Close other programs, choose a smaller patch or fewer channels, or train on the CPU.",
             )
-        while True:
-            progress.micro_batch -= 1
-            if self._settings.batch // self._world.size % progress.micro_batch == 0:
-                break
+        progress.micro_batch = _divisor(self._share, progress.micro_batch - 1)
         self._warn(
             "memory",
             f"The memory was too small; from now on {progress.micro_batch} volumes at a time.",
@@ -410,6 +409,11 @@ def _means(measured: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
 
 def _mean_sd(figure: Any) -> dict[str, float | None]:
     return {"mean": figure.mean, "sd": figure.sd}
+
+
+def _divisor(number: int, most: int) -> int:
+    """Largest divisor of ``number`` up to ``most``: micro-batches of one size weigh the same."""
+    return max(divisor for divisor in range(1, min(most, number) + 1) if number % divisor == 0)
 
 
 def _lacks_memory(error: BaseException) -> bool:
