@@ -1,4 +1,5 @@
-"""GASNetSegment as 3D Slicer discovers it: what the module is, and its classes, taken from GASNetSegmentLib."""
+"""GASNetSegment as 3D Slicer discovers it: what the module is, and its classes, taken from
+GASNetSegmentLib."""
 
 import os
 import sys

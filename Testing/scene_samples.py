@@ -1,4 +1,5 @@
-"""What tests of the scene and of the panel put into it: a synthetic CT, a finished result, an untrained model."""
+"""What tests of the scene and of the panel put into it: a synthetic CT, a finished result, an untrained
+model."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import slicer
+
 from GASNetLib.model import ModelInfo, save_model
 
 
@@ -43,13 +45,16 @@ def evidence_of_phantom(phantom) -> np.ndarray:
     return np.stack([probability, phantom.lungs], axis=-1).astype(np.uint8)
 
 
-def write_tiny_model(path: Path) -> Path:
+def write_tiny_model(path: Path, with_generator: bool = False) -> Path:
     """An untrained model: it finds something everywhere, which is all these tests need."""
     import torch
-    from GASNetLib.networks import create_segmenter
+
+    from GASNetLib.networks import create_generator, create_segmenter
 
     torch.manual_seed(0)
-    info = ModelInfo(name="tiny", segmenter={})
+    info = ModelInfo(name="tiny with generator" if with_generator else "tiny", segmenter={})
     small = {**info.preprocessing, "shape": [16, 32, 32]}
-    save_model(path, replace(info, preprocessing=small), create_segmenter({"name": "unet", "channels": 4, "levels": 3}))
+    segmenter = create_segmenter({"name": "unet", "channels": 4, "levels": 3})
+    generator = create_generator({"channels": 2, "residual_blocks": 1}) if with_generator else None
+    save_model(path, replace(info, preprocessing=small), segmenter, generator)
     return path

@@ -26,7 +26,9 @@ def cases_in(folder: str | Path) -> list[FoundCase]:
         raise InputError(f"There is no folder {folder}.", "Choose a folder with CTs.")
     cases, _ = find_cases(folder)
     if not cases:
-        raise InputError(f"The folder {folder} holds no CT.", "Choose a folder with CTs or with DICOM folders.")
+        raise InputError(
+            f"The folder {folder} holds no CT.", "Choose a folder with CTs or with DICOM folders."
+        )
     return cases
 
 

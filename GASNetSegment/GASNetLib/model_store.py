@@ -2,6 +2,9 @@
 
 A model that is deployed never overwrites another. The choice and its history stand in the folder itself, so
 that every program that knows the folder agrees on it.
+
+The model files are read by :mod:`GASNetLib.model`, imported late: Slicer shows the module before the packages
+that it needs are installed.
 """
 
 from __future__ import annotations
@@ -10,10 +13,13 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .atomic import write_atomically
 from .errors import ModelError, ResourceError
-from .model import ENDING, ModelInfo, find_models, read_model_info, starter_model_path
+
+if TYPE_CHECKING:
+    from .model import ModelInfo
 
 CHOICE_FILE = "in-use.json"
 
@@ -26,7 +32,9 @@ class ModelStore:
 
     def models(self) -> list[Path]:
         """Model files, the starter first; a damaged one is listed too, so that it can be complained about."""
-        starter = starter_model_path()
+        from .model import find_models
+
+        starter = _starter()
         return ([starter] if starter else []) + find_models(self.folder)
 
     def in_use(self) -> Path:
@@ -38,12 +46,13 @@ class ModelStore:
         for name in reversed(self._history()):
             if name and (self.folder / name).is_file():
                 return self.folder / name
-            if not name and starter_model_path():
+            if not name and _starter():
                 break
-        models = [starter_model_path()] if starter_model_path() else self.models()
+        models = [_starter()] if _starter() else self.models()
         if not models:
             raise ModelError(
-                "There is no model on this computer.", "Put a model file into the model folder, or reinstall GASNet."
+                "There is no model on this computer.",
+                "Put a model file into the model folder, or reinstall GASNet.",
             )
         return models[0]
 
@@ -53,8 +62,10 @@ class ModelStore:
         Raises:
             ModelError: no model, or not one of this store. ResourceError: the folder cannot be written to.
         """
+        from .model import read_model_info
+
         read_model_info(path)
-        name = "" if path == starter_model_path() else path.name
+        name = "" if path == _starter() else path.name
         if name and path.resolve().parent != self.folder.resolve():
             raise ModelError(f"{path.name} does not lie in the model folder.", "Deploy it first.")
         if path != self._current():
@@ -69,6 +80,8 @@ class ModelStore:
         Raises:
             ModelError: no model. ResourceError: the folder cannot be written to.
         """
+        from .model import read_model_info
+
         info = read_model_info(path)
         target = self._same(info) or self._copied(path)
         self.use(target)
@@ -93,6 +106,8 @@ class ModelStore:
             return None
 
     def _same(self, info: ModelInfo) -> Path | None:
+        from .model import find_models, read_model_info
+
         for path in find_models(self.folder):
             try:
                 if read_model_info(path).sha256 == info.sha256:
@@ -102,6 +117,8 @@ class ModelStore:
         return None
 
     def _copied(self, path: Path) -> Path:
+        from .model import ENDING
+
         target, number = self.folder / path.name, 2
         while target.exists():
             target = self.folder / f"{path.name.removesuffix(ENDING)}-{number}{ENDING}"
@@ -128,3 +145,9 @@ class ModelStore:
 
     def _remember(self, history: list[str]) -> None:
         write_atomically(self.folder / CHOICE_FILE, json.dumps({"history": history}).encode())
+
+
+def _starter() -> Path | None:
+    from .model import starter_model_path
+
+    return starter_model_path()

@@ -1,4 +1,5 @@
-"""The warm worker: a process that keeps torch imported and the model loaded, for a program that must not freeze.
+"""The warm worker: a process that keeps torch imported and the model loaded, for a program that must not
+freeze.
 
 Started as ``python -m GASNetLib.worker FOLDER PARENT_PID PARENT_START``. All talk goes through files in that
 private folder, so that neither side can block the other:
@@ -9,7 +10,8 @@ private folder, so that neither side can block the other:
     events.jsonl        a JSON object a line, ASCII: {"id": 1, "event": "progress", "stage": …, "share": …}
     evidence-0001.npy   results
 
-Requests are served one after the other. The worker ends when its parent is gone (its pid with its start time),
+Requests are served one after the other. The worker ends when its parent is gone (its pid with its start
+time),
 when the folder is gone, or when nothing was asked of it for a while.
 """
 
@@ -30,7 +32,8 @@ from .geometry import Geometry
 
 POLL_S = 0.05
 IDLE_S = 15 * 60
-"""After so long without a request the worker ends and gives its memory back; the next request starts another."""
+"""After so long without a request the worker ends and gives its memory back; the next request starts
+another."""
 
 EVENTS_FILE = "events.jsonl"
 
@@ -60,7 +63,9 @@ class Worker:
         """Serve until there is nobody left to serve."""
         self._tell(0, "ready", pid=os.getpid())
         waiting_since = time.monotonic()
-        while time.monotonic() - waiting_since < self.idle_s and self.parent_is_there() and self.folder.is_dir():
+        while (
+            time.monotonic() - waiting_since < self.idle_s and self.parent_is_there() and self.folder.is_dir()
+        ):
             request = self.folder / file_of("request", self._next, ".json")
             if request.exists():
                 self._serve(json.loads(request.read_text(encoding="utf-8")), self._next)
@@ -76,9 +81,13 @@ class Worker:
         except Cancelled:
             self._tell(number, "cancelled")
         except GASNetError as error:
-            self._tell(number, "error", cause=error.cause, advice=error.advice, details=traceback.format_exc())
+            self._tell(
+                number, "error", cause=error.cause, advice=error.advice, details=traceback.format_exc()
+            )
         except MemoryError:
-            self._tell_error(number, "The memory was not enough.", "Close other programs, or crop the CT to the chest.")
+            self._tell_error(
+                number, "The memory was not enough.", "Close other programs, or crop the CT to the chest."
+            )
         except ImportError as error:
             self._tell_error(
                 number,
@@ -131,9 +140,7 @@ class Worker:
         progress = self._progress(number)
         model = self._loaded(request, progress)
         progress("Restoring the healthy look", 0.3)
-        restored, difference = restore_healthy(
-            self._volume(request, number), model, device=request["device"]
-        )
+        restored, difference = restore_healthy(self._volume(request, number), model, device=request["device"])
         if self._cancelled(number)():
             raise Cancelled
         return {
@@ -168,7 +175,9 @@ class Worker:
         progress("Making a synthetic CT", 0.2)
         phantom = make_phantom(seed=1, shape=(48, 96, 96), lesions="moderate")
         volume = volume_from_array(phantom.hu, phantom.geometry, "Check")
-        found = segment(volume, model, progress=progress, cancelled=self._cancelled(number), **_options(request))
+        found = segment(
+            volume, model, progress=progress, cancelled=self._cancelled(number), **_options(request)
+        )
         return {
             "gpu": gpu_problem() or "",
             "device": found.device,
@@ -204,7 +213,9 @@ class Worker:
         try:
             np.save(self.folder / name, array)
         except OSError as error:
-            raise ResourceError(f"The result cannot be written ({error.strerror}).", "Free disk space.") from error
+            raise ResourceError(
+                f"The result cannot be written ({error.strerror}).", "Free disk space."
+            ) from error
         return name
 
 
@@ -217,11 +228,17 @@ def _versions() -> dict[str, str]:
 
     from .version import VERSION
 
-    return {"GASNet": VERSION, "Python": sys.version.split()[0], "PyTorch": torch.__version__, "NumPy": np.__version__}
+    return {
+        "GASNet": VERSION,
+        "Python": sys.version.split()[0],
+        "PyTorch": torch.__version__,
+        "NumPy": np.__version__,
+    }
 
 
 def watch_parent(pid: int, started: float) -> Callable[[], bool]:
-    """A function that says whether a process is still that process; pids are used again, start times are not."""
+    """A function that says whether a process is still that process; pids are used again, start times are
+    not."""
     import psutil
 
     def there() -> bool:

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
+
 from GASNetLib.errors import GASNetError, InputError
 from GASNetLib.folder_run import cases_in, write_table
-from slicer.i18n import tr as _
 
 from .ct_nodes import ct_array, geometry_of
 from .panel import Panel, fill_table
 from .worker_client import Request
-
-HEADERS = ["Case", "Lesion ml", "% of lung", "Right %", "Left %", "Foci", "Remark"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,9 @@ class BatchSection:
             if not self._ui.batchInputEdit.currentPath or not self._ui.batchOutputEdit.currentPath:
                 raise InputError(_("A folder with CTs and a folder for the results are needed."))
             output = Path(self._ui.batchOutputEdit.currentPath)
-            self._start([self._file_case(case, output) for case in cases_in(self._ui.batchInputEdit.currentPath)])
+            self._start(
+                [self._file_case(case, output) for case in cases_in(self._ui.batchInputEdit.currentPath)]
+            )
 
     def _loaded_case(self, volume_id: str, name: str) -> Case:
         def ask(request: Request) -> int:
@@ -79,8 +80,18 @@ class BatchSection:
             volume = slicer.mrmlScene.GetNodeByID(volume_id)
             node = self._panel.logic.putResult(volume, None, read(answer["evidence"]), answer["provenance"])
             found = self._panel.logic.quantify(node)
-            shares = (found.lesion_ml, found.lesion_percent, found.right.lesion_percent, found.left.lesion_percent)
-            return [name, *map(_number, shares), str(found.components), " ".join(answer["provenance"]["notes"])]
+            shares = (
+                found.lesion_ml,
+                found.lesion_percent,
+                found.right.lesion_percent,
+                found.left.lesion_percent,
+            )
+            return [
+                name,
+                *map(_number, shares),
+                str(found.components),
+                " ".join(answer["provenance"]["notes"]),
+            ]
 
         return Case(name, ask, row)
 
@@ -136,7 +147,16 @@ class BatchSection:
         self._next()
 
     def _show_rows(self) -> None:
-        fill_table(self._ui.batchTable, HEADERS, self._rows)
+        headers = [
+            _("Case"),
+            _("Lesion ml"),
+            _("% of lung"),
+            _("Right %"),
+            _("Left %"),
+            _("Foci"),
+            _("Remark"),
+        ]
+        fill_table(self._ui.batchTable, headers, self._rows)
 
     def _show_running(self, running: bool) -> None:
         for button in (self._ui.batchFolderButton, self._ui.batchLoadedButton):

@@ -61,7 +61,8 @@ class CorrectSection:
         self.show(self._result)
 
     def exit(self) -> None:
-        """The module is left: no active brush, no keys, no eyes on the views, and the editor's masking as before."""
+        """The module is left: no active brush, no keys, no eyes on the views, and the editor's masking
+        as before."""
         self._later.stop()
         self.editor.setActiveEffect(None)
         self.editor.uninstallKeyboardShortcuts()
@@ -88,7 +89,9 @@ class CorrectSection:
         elif self._theirs is not None:  # only while the module is shown: the editor's node is shared
             self.editor.setSegmentationNode(result.node)
             self.editor.setSourceVolumeNode(
-                result.node.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
+                result.node.GetNodeReference(
+                    slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+                )
             )
             self.editor.setCurrentSegmentID(LESION)
             self._apply_masking()
@@ -131,7 +134,8 @@ class CorrectSection:
         within = self._ui.maskToLungsBox.checked
         _set_masking(
             Masking(
-                slicer.vtkMRMLSegmentEditorNode.OverwriteNone,  # painting a lesion must not bite into the lungs
+                # Painting a lesion must not bite into the lungs.
+                slicer.vtkMRMLSegmentEditorNode.OverwriteNone,
                 kind.EditAllowedInsideSingleSegment if within else kind.EditAllowedEverywhere,
                 LUNGS if within else "",
             )

@@ -11,6 +11,7 @@ import hashlib
 import numpy as np
 import slicer
 import vtk
+
 from GASNetLib.errors import InputError
 from GASNetLib.geometry import Geometry
 
@@ -26,12 +27,16 @@ def ct_array(volume_node) -> np.ndarray:
     if volume_node is None:
         raise InputError("No CT is chosen.", "Load a chest CT and choose it as input.")
     if not volume_node.IsA("vtkMRMLScalarVolumeNode") or volume_node.IsA("vtkMRMLLabelMapVolumeNode"):
-        raise InputError(f"{volume_node.GetName()} is no CT.", "Choose the CT, not a label map or a segmentation.")
+        raise InputError(
+            f"{volume_node.GetName()} is no CT.", "Choose the CT, not a label map or a segmentation."
+        )
     image = volume_node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:
         raise InputError(f"{volume_node.GetName()} holds no image.", "Load the CT again.")
     if image.GetNumberOfScalarComponents() > 1:
-        raise InputError(f"{volume_node.GetName()} has several values per voxel.", "Choose the original CT series.")
+        raise InputError(
+            f"{volume_node.GetName()} has several values per voxel.", "Choose the original CT series."
+        )
     return slicer.util.arrayFromVolume(volume_node)
 
 
@@ -73,7 +78,7 @@ def place_beside(node, volume_node) -> None:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     volume_item, item = hierarchy.GetItemByDataNode(volume_node), hierarchy.GetItemByDataNode(node)
     if not volume_item:
-        return  # only while Slicer has not taken notice of the volume yet, in the middle of a batch of changes
+        return  # Slicer has not taken notice of the volume yet, in the middle of a batch of changes
     parent = hierarchy.GetItemParent(volume_item)
     if item:
         hierarchy.SetItemParent(item, parent)

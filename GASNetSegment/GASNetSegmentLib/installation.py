@@ -1,4 +1,5 @@
-"""What the engine needs and this Python lacks, and how it is installed. No Qt but for Slicer's own dialogs."""
+"""What the engine needs and this Python lacks, and how it is installed. No Qt but for Slicer's own
+dialogs."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import qt
 import slicer
-from GASNetLib.errors import GASNetError, ResourceError
 from slicer.i18n import tr as _
+
+from GASNetLib.errors import GASNetError, ResourceError
 
 from . import installation, settings
 from .interpreter import python_executable, worker_environment
@@ -20,7 +21,11 @@ class InstallationSection:
     """The panel on top where something is missing, and *Settings and this computer*."""
 
     def __init__(
-        self, panel: Panel, on_installed: Callable[[bool], None], options: Callable[[], dict], on_folders: Callable
+        self,
+        panel: Panel,
+        on_installed: Callable[[bool], None],
+        options: Callable[[], dict],
+        on_folders: Callable,
     ) -> None:
         self._panel, self._ui = panel, panel.ui
         self._on_installed, self._options, self._on_folders = on_installed, options, on_folders
@@ -44,7 +49,9 @@ class InstallationSection:
         self._on_installed(not missing)
 
     def _install(self) -> None:
-        question = _("Download and install {packages}? This may take some minutes and some gigabytes of disk.")
+        question = _(
+            "Download and install {packages}? This may take some minutes and some gigabytes of disk."
+        )
         names = ", ".join(package.name for package in installation.missing())
         if slicer.util.confirmOkCancelDisplay(question.format(packages=names), _("Install")):
             self._attempt(self._install_online)

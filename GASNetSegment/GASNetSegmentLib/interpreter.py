@@ -10,7 +10,8 @@ from pathlib import Path
 def python_executable(slicer_home: str = "") -> str:
     """The interpreter to start workers with.
 
-    In Slicer ``sys.executable`` is a launcher: killing it would leave the Python that it started. The real one
+    In Slicer ``sys.executable`` is a launcher: killing it would leave the Python that it started. The
+    real one
     lies in Slicer's ``bin``, and needs the environment that Slicer itself runs in, which a child inherits.
 
     Args:

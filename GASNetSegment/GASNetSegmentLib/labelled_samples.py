@@ -1,8 +1,8 @@
 """Corrected cases kept as labelled samples: a folder per case, which the training finds by itself.
 
-    <case folder>/<case>/ct.nrrd         the CT, HU as in the scene
-                         mask.seg.nrrd   the corrected lesion
-                         case.json       where it comes from; no names, no DICOM tags
+<case folder>/<case>/ct.nrrd         the CT, HU as in the scene
+                     mask.seg.nrrd   the corrected lesion
+                     case.json       where it comes from; no names, no DICOM tags
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 import slicer
+
 from GASNetLib.atomic import write_atomically
 from GASNetLib.errors import InputError, ResourceError
 from GASNetLib.version import VERSION
@@ -42,14 +43,16 @@ def save(result: Result, case_folder: Path, note: str = "") -> SavedSample:
     """Write a corrected case.
 
     Raises:
-        InputError: the CT changed since, the lesion is empty or mostly outside the lungs, or the case is stored.
+        InputError: the CT changed since, the lesion is empty or mostly outside the lungs, or the case is
+        stored.
         ResourceError: the folder cannot be written to.
     """
     lesions = _checked_lesions(result)
     stored = find(case_folder, result.provenance[IMAGE_SHA256])
     if stored is not None:
         raise InputError(
-            f"This CT is stored as a labelled sample already, in {stored.folder}.", "Take that one back first."
+            f"This CT is stored as a labelled sample already, in {stored.folder}.",
+            "Take that one back first.",
         )
     case = _case(result, lesions, note)
     folder = case_folder / f"case-{result.provenance[IMAGE_SHA256][:12]}"
@@ -91,7 +94,11 @@ def take_back(sample: SavedSample) -> None:
         ResourceError: it cannot be removed.
     """
     try:
-        for name in (CASE_FILE, MASK_FILE, CT_FILE):  # the description first: what is left is no sample any more
+        for name in (
+            CASE_FILE,
+            MASK_FILE,
+            CT_FILE,
+        ):  # the description first: what is left is no sample any more
             (sample.folder / name).unlink(missing_ok=True)
         if not any(sample.folder.iterdir()):
             sample.folder.rmdir()
@@ -104,7 +111,9 @@ def take_back(sample: SavedSample) -> None:
 def _checked_lesions(result: Result) -> np.ndarray:
     name = result.node.GetName()
     if not geometry_of(result.ct).same_as(result.geometry):
-        raise InputError(f"The CT of {name} has another geometry than when it was segmented.", "Segment it again.")
+        raise InputError(
+            f"The CT of {name} has another geometry than when it was segmented.", "Segment it again."
+        )
     if result.ct.GetParentTransformNode() is not result.node.GetParentTransformNode():
         raise InputError(f"The CT and {name} lie under different transforms.", "Put both under the same one.")
     if not result.ct_is_unchanged:
@@ -115,7 +124,8 @@ def _checked_lesions(result: Result) -> np.ndarray:
     lesions = result.lesions
     if not lesions.any():
         raise InputError(
-            f"The lesion in {name} is empty, so there is nothing to learn from.", "Mark the lesions, or use a sick case."
+            f"The lesion in {name} is empty, so there is nothing to learn from.",
+            "Mark the lesions, or use a sick case.",
         )
     outside = float(np.mean(result.lung_labels[lesions != 0] == 0))
     if outside > MOST_OUTSIDE_LUNGS:
@@ -153,7 +163,8 @@ def _write(folder: Path, result: Result, case: dict) -> None:
 
 
 def _write_segment(segmentation_node, segment_id: str, path: Path) -> None:
-    """Write one segment alone, by Slicer's own storage; a scene of its own keeps the person's scene as it is."""
+    """Write one segment alone, by Slicer's own storage; a scene of its own keeps the person's scene as
+    it is."""
     scene = slicer.vtkMRMLScene()
     alone = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", segment_id)
     source, target = segmentation_node.GetSegmentation(), alone.GetSegmentation()

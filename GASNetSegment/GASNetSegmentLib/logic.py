@@ -1,13 +1,19 @@
-"""The module's logic in the desktop: the scene's logic, with parameters in the scene and folders from settings."""
+"""The module's logic in the desktop: the scene's logic, with parameters in the scene and folders from
+settings."""
 
 from __future__ import annotations
 
-from GASNetLib.model_store import ModelStore
+from typing import TYPE_CHECKING
+
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
+from GASNetLib.model_store import ModelStore
+
 from . import settings
-from .parameter_node import GASNetSegmentParameterNode
 from .scene_logic import SceneLogic
+
+if TYPE_CHECKING:
+    from .parameter_node import GASNetSegmentParameterNode
 
 
 class GASNetSegmentLogic(SceneLogic, ScriptedLoadableModuleLogic):
@@ -19,6 +25,9 @@ class GASNetSegmentLogic(SceneLogic, ScriptedLoadableModuleLogic):
 
     def getParameterNode(self) -> GASNetSegmentParameterNode:
         """The parameters of the present scene."""
+        # Slicer discovers modules by the alphabet: the Segmentations module's classes come after this file.
+        from .parameter_node import GASNetSegmentParameterNode
+
         return GASNetSegmentParameterNode(ScriptedLoadableModuleLogic.getParameterNode(self))
 
     def useFolders(self) -> None:

@@ -24,13 +24,15 @@ class GASNetSegment(ScriptedLoadableModule):
         parent.dependencies = ["Segmentations", "SubjectHierarchy", "Terminologies"]
         parent.contributors = ["GASNet contributors"]
         parent.helpText = _(
-            "Finds COVID-19 lesions in a chest CT with one click, measures them, lets you correct them and keeps"
-            " the corrected case as a labelled sample for training."
-            ' See the <a href="{link}">paper</a> and the README of the extension. Not a medical device: for research only.'
+            "Finds COVID-19 lesions in a chest CT with one click, measures them, lets you correct them and"
+            " keeps the corrected case as a labelled sample for training."
+            ' See the <a href="{link}">paper</a> and the README of the extension.'
+            " Not a medical device: for research only."
         ).format(link=HOMEPAGE)
         parent.acknowledgementText = _(
-            "The method is that of Xu Z, Cao Y, Jin C, et al., <i>GASNet: Weakly-supervised Framework for COVID-19"
-            " Lesion Segmentation</i>, 2020 (arXiv:2010.09456). Please cite it where you use this module."
+            "The method is that of Xu Z, Cao Y, Jin C, et al., <i>GASNet: Weakly-supervised Framework for"
+            " COVID-19 Lesion Segmentation</i>, 2020 (arXiv:2010.09456)."
+            " Please cite it where you use this module."
         )
         slicer.app.connect("startupCompleted()", self.onStartupCompleted)
 

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 import qt
 import slicer
+from slicer.i18n import tr as _
+
 from GASNetLib.errors import Cancelled, GASNetError
 from GASNetLib.version import VERSION
-from slicer.i18n import tr as _
 
 from .worker_client import Request, WorkerClient
 
@@ -70,7 +71,9 @@ class Panel:
 
             return call
 
-        return Request(*(guarded(f) for f in (request.done, request.failed, request.cancelled, request.progress)))
+        return Request(
+            *(guarded(f) for f in (request.done, request.failed, request.cancelled, request.progress))
+        )
 
     # --- bad news -----------------------------------------------------------------------------------------
 

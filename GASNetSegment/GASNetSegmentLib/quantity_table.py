@@ -6,16 +6,29 @@ import csv
 import io
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
 from GASNetLib.atomic import write_atomically
 from GASNetLib.quantify import Quantities
 
-HEADERS = ["", "Lesion ml", "Lung ml", "% of lung"]
-FOCI_HEADERS = ["Focus", "ml", "Lung", "Mean HU"]
+
+def headers() -> list[str]:
+    """Of the table of both lungs."""
+    return ["", _("Lesion ml"), _("Lung ml"), _("% of lung")]
+
+
+def foci_headers() -> list[str]:
+    """Of the table of foci."""
+    return [_("Focus"), _("ml"), _("Lung"), _("Mean HU")]
 
 
 def rows(quantities: Quantities) -> list[list[str]]:
     """A row for both lungs, one for the right and one for the left."""
-    parts = [("Both lungs", quantities), ("Right lung", quantities.right), ("Left lung", quantities.left)]
+    parts = [
+        (_("Both lungs"), quantities),
+        (_("Right lung"), quantities.right),
+        (_("Left lung"), quantities.left),
+    ]
     return [
         [name, _number(part.lesion_ml), _number(part.lung_ml, 0), _number(part.lesion_percent)]
         for name, part in parts
@@ -24,8 +37,9 @@ def rows(quantities: Quantities) -> list[list[str]]:
 
 def foci_rows(quantities: Quantities) -> list[list[str]]:
     """A row for each focus, largest first."""
+    sides = {"right": _("right"), "left": _("left")}
     return [
-        [str(number), _number(focus.volume_ml), focus.side, _number(focus.mean_hu, 0)]
+        [str(number), _number(focus.volume_ml), sides[focus.side], _number(focus.mean_hu, 0)]
         for number, focus in enumerate(quantities.foci, 1)
     ]
 
@@ -33,12 +47,14 @@ def foci_rows(quantities: Quantities) -> list[list[str]]:
 def density(quantities: Quantities) -> str:
     """Number of foci and density in one line."""
     mean, sd = _number(quantities.hu.mean, 0), _number(quantities.hu.sd, 0)
-    return f"{quantities.components} foci, mean density {mean} HU (SD {sd})"
+    return _("{number} foci, mean density {mean} HU (SD {sd})").format(
+        number=quantities.components, mean=mean, sd=sd
+    )
 
 
 def as_text(quantities: Quantities) -> str:
     """Both tables with tabs, as spreadsheets and word processors take them."""
-    lines = [HEADERS, *rows(quantities), [density(quantities)], FOCI_HEADERS, *foci_rows(quantities)]
+    lines = [headers(), *rows(quantities), [density(quantities)], foci_headers(), *foci_rows(quantities)]
     return "\n".join("\t".join(line) for line in lines) + "\n"
 
 
@@ -50,7 +66,7 @@ def write_csv(path: Path, quantities: Quantities, provenance: dict) -> None:
     """
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerows([HEADERS, *rows(quantities), [], FOCI_HEADERS, *foci_rows(quantities), []])
+    writer.writerows([headers(), *rows(quantities), [], foci_headers(), *foci_rows(quantities), []])
     writer.writerows([key, value] for key, value in provenance.items())
     write_atomically(path, text.getvalue().encode("utf-8-sig"))
 

@@ -1,9 +1,9 @@
 """A segmentation node as a GASNet result: its CT, what the AI found, what a person made of it.
 
 Everything stands in the scene and is saved with it: the lesion and the lungs as segments, the evidence
-(probability steps and lung sides, :mod:`GASNetLib.evidence`) as a volume node beside them, and where the result
-comes from as node attributes. The AI's original is never stored as a segment that a brush could touch: it
-follows from the evidence and the threshold.
+(probability steps and lung sides, :mod:`GASNetLib.evidence`) as a volume node beside them, and where the
+result comes from as node attributes. The AI's original is never stored as a segment that a brush could touch:
+it follows from the evidence and the threshold.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import slicer
+
 from GASNetLib.errors import InputError
 from GASNetLib.evidence import LUNGS as LUNGS_COMPONENT
 from GASNetLib.evidence import lesions_above, stepped
@@ -48,7 +49,7 @@ class Result:
         evidence = segmentation_node.GetNodeReference(EVIDENCE_ROLE)
         if evidence is None or evidence.GetImageData() is None:
             raise InputError(
-                f"{segmentation_node.GetName()} carries no result of GASNet (or it was deleted from the scene).",
+                f"{segmentation_node.GetName()} carries no result of GASNet (or it was deleted).",
                 "Segment the CT again.",
             )
         return cls(segmentation_node, evidence)
@@ -82,7 +83,8 @@ class Result:
         node = self._ct_or_none
         if node is None or node.GetImageData() is None:
             raise InputError(
-                f"The CT of {self.node.GetName()} is not in the scene any more.", "Load the CT and segment it again."
+                f"The CT of {self.node.GetName()} is not in the scene any more.",
+                "Load the CT and segment it again.",
             )
         return node
 
@@ -92,7 +94,9 @@ class Result:
 
     @property
     def _ct_or_none(self):
-        return self.node.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
+        return self.node.GetNodeReference(
+            slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+        )
 
     @property
     def ct_is_unchanged(self) -> bool:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import qt
 import slicer
-from GASNetLib.errors import GASNetError, InputError, ModelError
-from GASNetLib.model import read_model_info
 from slicer.i18n import tr as _
+
+from GASNetLib.errors import GASNetError, InputError, ModelError
 
 from . import quantity_table
 from .ct_nodes import ct_array, geometry_of
@@ -77,8 +77,12 @@ class ResultSection:
         with self._panel.problems_shown():
             self._forget_figures()
             self._quantities = self._panel.logic.quantify(self._result.node)
-            fill_table(self._ui.quantityTable, quantity_table.HEADERS, quantity_table.rows(self._quantities))
-            fill_table(self._ui.fociTable, quantity_table.FOCI_HEADERS, quantity_table.foci_rows(self._quantities))
+            fill_table(
+                self._ui.quantityTable, quantity_table.headers(), quantity_table.rows(self._quantities)
+            )
+            fill_table(
+                self._ui.fociTable, quantity_table.foci_headers(), quantity_table.foci_rows(self._quantities)
+            )
             self._ui.densityLabel.text = quantity_table.density(self._quantities)
         self._ui.copyButton.enabled = self._ui.csvButton.enabled = self._quantities is not None
 
@@ -127,9 +131,13 @@ class ResultSection:
 
     def _why_no_restore(self) -> str:
         try:
+            from GASNetLib.model import read_model_info  # it needs a package that may not be installed yet
+
             info = read_model_info(self._panel.logic.models.in_use())
         except ModelError as error:
             return str(error)
+        except ImportError:
+            return _("Install what is missing first.")
         if info.generator is None:
             return _("The model {name} has no generator. One that is trained with GASNet Train has.").format(
                 name=info.name

@@ -33,7 +33,9 @@ def add_synthetic_ct(severity: str = "moderate", shape: tuple[int, int, int] = S
     from .ct_nodes import volume_node_of
 
     phantom = make_phantom(seed=1, shape=shape, lesions=severity)
-    node = volume_node_of(phantom.hu, phantom.geometry, slicer.mrmlScene.GenerateUniqueName(_("Synthetic chest CT")))
+    node = volume_node_of(
+        phantom.hu, phantom.geometry, slicer.mrmlScene.GenerateUniqueName(_("Synthetic chest CT"))
+    )
     node.GetDisplayNode().SetAutoWindowLevel(False)
     node.GetDisplayNode().SetWindowLevel(1500, -500)
     return node

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import slicer
+
 from GASNetLib.errors import Cancelled, InputError, ResourceError
 from GASNetLib.model_store import ModelStore
 
@@ -85,7 +86,9 @@ class SceneLogic:
             progress=progress,
             cancelled=cancelled,
         )
-        return self.putResult(volumeNode, segmentationNode, evidence_of(found), provenance_of(found, lungsMethod))
+        return self.putResult(
+            volumeNode, segmentationNode, evidence_of(found), provenance_of(found, lungsMethod)
+        )
 
     def checkOutput(self, segmentationNode, confirmReplace: Callable[[object], bool] | None = None) -> None:
         """Make sure that a segmentation may take a result, before anything is computed.
@@ -102,7 +105,11 @@ class SceneLogic:
                 f"{segmentationNode.GetName()} is made of surfaces, not of labelled voxels.",
                 "Choose a new segmentation.",
             )
-        if confirmReplace is not None and has_lesions(segmentationNode) and not confirmReplace(segmentationNode):
+        if (
+            confirmReplace is not None
+            and has_lesions(segmentationNode)
+            and not confirmReplace(segmentationNode)
+        ):
             raise Cancelled
 
     def putResult(self, volumeNode, segmentationNode, evidence: np.ndarray, provenance: dict):
@@ -122,7 +129,8 @@ class SceneLogic:
             raise InputError("The CT was removed from the scene while it was segmented.", "Load it again.")
         if evidence.shape[:3] != ct_array(volumeNode).shape:
             raise InputError(
-                f"{volumeNode.GetName()} changed while it was segmented.", "Segment it again without changing it."
+                f"{volumeNode.GetName()} changed while it was segmented.",
+                "Segment it again without changing it.",
             )
         if segmentationNode is None or segmentationNode.GetScene() is None:
             name = slicer.mrmlScene.GenerateUniqueName(f"{volumeNode.GetName()} lesions")
@@ -149,7 +157,9 @@ class SceneLogic:
         result = Result.of(segmentationNode)
         ct = ct_array(result.ct)
         if ct.shape != result.evidence.shape[:3]:
-            raise InputError(f"{result.ct.GetName()} was changed since it was segmented.", "Segment it again.")
+            raise InputError(
+                f"{result.ct.GetName()} was changed since it was segmented.", "Segment it again."
+            )
         hu = volume_from_array(ct, result.geometry).hu
         return quantify(hu, result.lesions, result.lung_labels, result.geometry)
 
@@ -178,7 +188,7 @@ class SceneLogic:
         if changes(result).any:
             if not discardChanges:
                 raise InputError(
-                    f"The lesion in {segmentationNode.GetName()} was corrected; a new threshold would undo that.",
+                    f"The lesion in {segmentationNode.GetName()} was corrected; a new threshold undoes that.",
                     "Go back to the AI's result first.",
                 )
             self.saveUndoState(segmentationNode)
@@ -212,7 +222,8 @@ class SceneLogic:
         history[1].SaveState()
 
     def undo(self, segmentationNode) -> bool:
-        """Bring back the segments as they were before they were last replaced; False if there is nothing to undo."""
+        """Bring back the segments as they were before they were last replaced; False if there is nothing
+        to undo."""
         history = self._histories.get(segmentationNode.GetID())
         return bool(
             history is not None
@@ -234,7 +245,8 @@ class SceneLogic:
             The sample, with its folder.
 
         Raises:
-            InputError: the CT changed, the lesion is empty or outside the lungs, or the case is stored already.
+            InputError: the CT changed, the lesion is empty or outside the lungs, or the case is stored
+            already.
             ResourceError: the case folder cannot be written to.
         """
         return labelled_samples.save(Result.of(segmentationNode), self.case_folder, note)
@@ -271,8 +283,12 @@ class SceneLogic:
         if volumeNode is None or volumeNode.GetScene() is None:
             raise InputError("The CT was removed from the scene meanwhile.", "Load it again.")
         return (
-            _new_volume(volumeNode, f"{volumeNode.GetName()} restored healthy", np.rint(restored).astype(np.int16)),
-            _new_volume(volumeNode, f"{volumeNode.GetName()} difference", np.rint(difference).astype(np.int16)),
+            _new_volume(
+                volumeNode, f"{volumeNode.GetName()} restored healthy", np.rint(restored).astype(np.int16)
+            ),
+            _new_volume(
+                volumeNode, f"{volumeNode.GetName()} difference", np.rint(difference).astype(np.int16)
+            ),
         )
 
     # --- many cases ---------------------------------------------------------------------------------------
@@ -309,7 +325,9 @@ class SceneLogic:
                 progress(case.name, number / len(cases))
             try:
                 options = {"device": device, "threshold": threshold, "lungs_method": lungsMethod}
-                reports.append(segment_case(case.name, case.ct, output, loaded, cancelled=cancelled, **options))
+                reports.append(
+                    segment_case(case.name, case.ct, output, loaded, cancelled=cancelled, **options)
+                )
             except Cancelled:
                 break
             write_table(output, reports)
@@ -332,11 +350,11 @@ class SceneLogic:
 
 
 def _new_volume(like_node, name: str, array: np.ndarray):
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
+    node = slicer.mrmlScene.AddNewNodeByClass(
+        "vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name)
+    )
     slicer.util.updateVolumeFromArray(node, array)
     set_geometry(node, like_node)
     node.CreateDefaultDisplayNodes()
     place_beside(node, like_node)
     return node
-
-

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import slicer
-from GASNetLib.errors import GASNetError, ModelError
-from GASNetLib.model import read_model_info
 from slicer.i18n import tr as _
+
+from GASNetLib.errors import GASNetError, ModelError
 
 from . import settings
 from .ct_nodes import ct_array, geometry_of
@@ -39,13 +39,15 @@ class Run:
 class SegmentSection:
     """Runs the worker on one CT and puts the result into the scene."""
 
-    def __init__(self, panel: Panel, on_result: Callable[[object], None], save_undo: Callable[[object], None]) -> None:
+    def __init__(
+        self, panel: Panel, on_result: Callable[[object], None], save_undo: Callable[[object], None]
+    ) -> None:
         self._panel, self._ui = panel, panel.ui
         self._on_result, self._save_undo = on_result, save_undo
         self._run: Run | None = None
         self._number = 0
         self._models = []
-        self._installed = True
+        self._installed = False
         self._fill_choices()
         self._ui.segmentButton.connect("clicked(bool)", self.start)
         self._ui.cancelButton.connect("clicked(bool)", self.cancel)
@@ -72,22 +74,27 @@ class SegmentSection:
     def set_installed(self, installed: bool) -> None:
         """Tell whether what the engine needs is there."""
         self._installed = installed
-        self.update()
+        self.refresh_models()
 
     def refresh_models(self) -> None:
         """List the models that are on this computer; the one in use is shown."""
         blocked = self._ui.modelBox.blockSignals(True)
         self._ui.modelBox.clear()
-        self._models = self._panel.logic.models.models()
+        self._models = self._panel.logic.models.models() if self._installed else []
         for path in self._models:
             self._ui.modelBox.addItem(_model_name(path))
-        try:
-            in_use = self._panel.logic.models.in_use()
-            self._ui.modelBox.setCurrentIndex(self._models.index(in_use))
-        except (ModelError, ValueError):
-            self._ui.modelBox.setCurrentIndex(-1)
+        self._ui.modelBox.setCurrentIndex(self._index_in_use())
         self._ui.modelBox.blockSignals(blocked)
         self.update()
+
+    def _index_in_use(self) -> int:
+        """Row of the model in use; -1 where there is no model."""
+        if not self._models:
+            return -1
+        try:
+            return self._models.index(self._panel.logic.models.in_use())
+        except (ModelError, ValueError):
+            return -1
 
     def preselect_input(self) -> None:
         """Take the CT that the slice views show, if none is chosen; never just the first of the scene."""
@@ -119,7 +126,9 @@ class SegmentSection:
                 self._if_current(run, self._progress),
             )
             name = volume.GetName()
-            self._number = panel.ask(request, "segment", array, geometry=geometry, name=name, **self.options())
+            self._number = panel.ask(
+                request, "segment", array, geometry=geometry, name=name, **self.options()
+            )
             self._run = run
             self._show_running(True)
             self._progress(_("Starting"), 0.0)
@@ -177,7 +186,9 @@ class SegmentSection:
         spent = time.monotonic() - self._run.started
         left = spent * (1 - share) / share if share >= TRUSTED_SHARE else None
         self._ui.stageLabel.text = (
-            stage if left is None else _("{stage}, about {seconds:.0f} s left").format(stage=stage, seconds=left)
+            stage
+            if left is None
+            else _("{stage}, about {seconds:.0f} s left").format(stage=stage, seconds=left)
         )
 
     def abandon(self) -> None:
@@ -247,6 +258,8 @@ def shown_volume():
 
 
 def _model_name(path) -> str:
+    from GASNetLib.model import read_model_info  # it needs a package that may not be installed yet
+
     try:
         return read_model_info(path).name
     except ModelError:

@@ -1,7 +1,8 @@
 """Segments as arrays on a CT's grid, and back.
 
 Slicer keeps a segment cropped, perhaps in one image with others, perhaps under another transform than the CT.
-Here it is always uint8 (z, y, x) on the grid of a volume node. Each segment is taken alone: exported together,
+Here it is always uint8 (z, y, x) on the grid of a volume node. Each segment is taken alone: exported
+together,
 segments that overlap would lose voxels.
 """
 
@@ -10,9 +11,10 @@ from __future__ import annotations
 import numpy as np
 import slicer
 import vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
 from GASNetLib.errors import InputError
 from GASNetLib.mask_box import box_around
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 
 def segment_array(segmentation_node, segment_id: str, volume_node) -> np.ndarray:
@@ -22,7 +24,9 @@ def segment_array(segmentation_node, segment_id: str, volume_node) -> np.ndarray
         InputError: there is no such segment, or it cannot be had as a label map.
     """
     if segmentation_node.GetSegmentation().GetSegment(segment_id) is None:
-        raise InputError(f"{segmentation_node.GetName()} has no segment {segment_id}.", "Segment the CT again.")
+        raise InputError(
+            f"{segmentation_node.GetName()} has no segment {segment_id}.", "Segment the CT again."
+        )
     labelmap = slicer.vtkOrientedImageData()
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     logic.GetSegmentBinaryLabelmapRepresentation(segmentation_node, segment_id, labelmap, False)
@@ -32,7 +36,12 @@ def segment_array(segmentation_node, segment_id: str, volume_node) -> np.ndarray
         return array
     on_grid = slicer.vtkOrientedImageData()
     slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
-        labelmap, _grid(volume_node), on_grid, False, False, _transform_between(segmentation_node, volume_node)
+        labelmap,
+        _grid(volume_node),
+        on_grid,
+        False,
+        False,
+        _transform_between(segmentation_node, volume_node),
     )
     part = _scalars(on_grid)
     x0, x1, y0, y1, z0, z1 = on_grid.GetExtent()
@@ -48,7 +57,10 @@ def set_segment_array(segmentation_node, segment_id: str, mask: np.ndarray, volu
     """
     segmentation = segmentation_node.GetSegmentation()
     labelmaps = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-    if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() not in ("", labelmaps):
+    if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() not in (
+        "",
+        labelmaps,
+    ):
         raise InputError(
             f"{segmentation_node.GetName()} is made of surfaces.",
             "Choose a new segmentation, or make its source representation a binary labelmap.",
@@ -71,7 +83,9 @@ def _oriented_image(mask: np.ndarray, volume_node):
     image = _placed(volume_node)
     (z, y, x) = box
     image.SetExtent(x.start, x.stop - 1, y.start, y.stop - 1, z.start, z.stop - 1)
-    image.GetPointData().SetScalars(numpy_to_vtk(cropped.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR))
+    image.GetPointData().SetScalars(
+        numpy_to_vtk(cropped.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
+    )
     return image
 
 

@@ -1,4 +1,5 @@
-"""The module's self test, run inside Slicer: the synthetic CT through logic, correction and labelled sample."""
+"""The module's self test, run inside Slicer: the synthetic CT through logic, correction and labelled
+sample."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import slicer
-from GASNetLib.model_store import ModelStore
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
+
+from GASNetLib.model_store import ModelStore
 
 from .result import Result
 from .sample_data import add_synthetic_ct

@@ -1,4 +1,5 @@
-"""What is kept from one Slicer session to the next; all belongs to this computer, so nothing is in the scene."""
+"""What is kept from one Slicer session to the next; all belongs to this computer, so nothing is in the
+scene."""
 
 from __future__ import annotations
 

@@ -57,7 +57,6 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self._take_parameters()
-        self.segment.refresh_models()
         self.installation.update()
 
     def cleanup(self) -> None:
@@ -71,7 +70,6 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self) -> None:
         """The module is shown."""
         self._take_parameters()
-        self.segment.refresh_models()
         self.segment.preselect_input()
         self.correct.enter()
         self.installation.update()

@@ -1,4 +1,5 @@
-"""The near side of :mod:`GASNetLib.worker`: starts it when needed, asks, and follows its answers without waiting.
+"""The near side of :mod:`GASNetLib.worker`: starts it when needed, asks, and follows its answers without
+waiting.
 
 No Qt and no threads: the panel calls :meth:`WorkerClient.poll` on a timer.
 """
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+
 from GASNetLib.atomic import write_atomically
 from GASNetLib.errors import GASNetError, ResourceError
 from GASNetLib.geometry import Geometry
@@ -129,7 +131,14 @@ class WorkerClient:
 
         self._folder = Path(tempfile.mkdtemp(prefix="gasnet-worker-", dir=self._parent_folder))
         started = psutil.Process().create_time()
-        command = [self._executable, "-m", "GASNetLib.worker", str(self._folder), str(os.getpid()), repr(started)]
+        command = [
+            self._executable,
+            "-m",
+            "GASNetLib.worker",
+            str(self._folder),
+            str(os.getpid()),
+            repr(started),
+        ]
         hidden = {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {}
         try:
             with (self._folder / LOG_FILE).open("wb") as log:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
 from GASNetLib.evidence import STEPS, evidence_of, lesions_above, provenance_of, stepped
 from GASNetLib.geometry import Geometry
 from GASNetLib.lungs import Lungs
 from GASNetLib.model import ModelInfo
 from GASNetLib.segment import Segmentation
 from GASNetLib.volume import Volume
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 
 def segmentation_of(probability: np.ndarray, threshold: float = 0.5) -> Segmentation:

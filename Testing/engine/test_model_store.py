@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from GASNetLib import model_store
 from GASNetLib.errors import ModelError, ResourceError
 from GASNetLib.model import ModelInfo, save_model
@@ -15,14 +16,16 @@ def make_model(path, seed: int):
 
     torch.manual_seed(seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_model(path, ModelInfo(f"model {seed}", {}), create_segmenter({"name": "unet", "channels": 4, "levels": 3}))
+    save_model(
+        path, ModelInfo(f"model {seed}", {}), create_segmenter({"name": "unet", "channels": 4, "levels": 3})
+    )
     return path
 
 
 @pytest.fixture
 def starter(tmp_path, monkeypatch):
     path = make_model(tmp_path / "installed" / "starter.safetensors", 0)
-    monkeypatch.setattr(model_store, "starter_model_path", lambda: path)
+    monkeypatch.setattr(model_store, "_starter", lambda: path)
     return path
 
 
@@ -36,7 +39,7 @@ def test_starter_is_in_use_at_first(store, starter):
 
 
 def test_no_model_at_all_is_said(store, monkeypatch):
-    monkeypatch.setattr(model_store, "starter_model_path", lambda: None)
+    monkeypatch.setattr(model_store, "_starter", lambda: None)
 
     with pytest.raises(ModelError, match="no model"):
         store.in_use()

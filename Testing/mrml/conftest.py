@@ -10,6 +10,7 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 import vtk  # noqa: E402
+
 from GASNetLib.model_store import ModelStore  # noqa: E402
 from GASNetLib.phantom import make_phantom  # noqa: E402
 from scene_samples import PROVENANCE, add_ct, evidence_of_phantom, write_tiny_model  # noqa: E402

@@ -189,7 +189,9 @@ def test_sequence_frame_is_known_again(logic, ct, segmented, phantom):
     result = Result.of(segmented)
     assert result.ct_is_unchanged
 
-    slicer.util.updateVolumeFromArray(ct, phantom.hu + np.int16(1))  # what a sequence browser does to its proxy
+    slicer.util.updateVolumeFromArray(
+        ct, phantom.hu + np.int16(1)
+    )  # what a sequence browser does to its proxy
 
     assert not result.ct_is_unchanged
     with pytest.raises(InputError, match="sequence"):
@@ -237,7 +239,31 @@ def test_restored_volumes_lie_on_the_ct(logic, ct, phantom):
     assert restored.GetName() == "CT restored healthy"
 
 
-# --- labelled samples -------------------------------------------------------------------------------------------
+def test_folder_of_cts(logic, scene, phantom, tmp_path):
+    from GASNetLib.phantom import write_phantom
+    from GASNetLib.volume import read_mask
+
+    (tmp_path / "in").mkdir()
+    write_phantom(phantom, tmp_path / "in" / "good.nii.gz")
+    (tmp_path / "in" / "torn.nii.gz").write_bytes(b"nothing")
+    nodes = scene.GetNumberOfNodes()
+
+    reports = logic.segmentFolder(tmp_path / "in", tmp_path / "out", device="cpu")
+
+    assert [report["case"] for report in reports] == ["good", "torn"]
+    assert reports[0]["lung_ml"] > 1000 and "torn.nii.gz" in reports[1]["error"]
+    assert read_mask(tmp_path / "out" / "good.seg.nrrd", phantom.geometry)[0].any()
+    assert len((tmp_path / "out" / "results.csv").read_text().splitlines()) == 3
+    assert scene.GetNumberOfNodes() == nodes
+
+
+def test_folder_without_cts_is_named(logic, tmp_path):
+    for folder in (tmp_path, tmp_path / "none"):
+        with pytest.raises(InputError, match=str(folder)):
+            logic.segmentFolder(folder, tmp_path / "out")
+
+
+# --- labelled samples ---
 
 
 def test_labelled_sample_is_a_case_on_disk(logic, ct, segmented, phantom):
@@ -263,7 +289,9 @@ def test_labelled_sample_is_found_by_the_cohort_rules(logic, segmented):
     sample = logic.saveLabelledSample(segmented)
 
     cases, faults = find_cases(logic.case_folder)
-    assert [(case.ct, case.mask) for case in cases] == [(sample.folder / "ct.nrrd", sample.folder / "mask.seg.nrrd")]
+    assert [(case.ct, case.mask) for case in cases] == [
+        (sample.folder / "ct.nrrd", sample.folder / "mask.seg.nrrd")
+    ]
     assert not faults
 
 

@@ -7,6 +7,7 @@ import pytest
 
 slicer = pytest.importorskip("slicer")
 import vtk  # noqa: E402
+
 from GASNetLib.errors import Cancelled, InputError, ModelError, NotAChestCT  # noqa: E402
 from GASNetLib.phantom import make_phantom  # noqa: E402
 from GASNetSegmentLib.ct_nodes import geometry_of  # noqa: E402
@@ -62,7 +63,9 @@ def test_same_lesions_as_the_engine(logic, ct, phantom, model_file):
     from GASNetLib.segment import segment
     from GASNetLib.volume import volume_from_array
 
-    expected = segment(volume_from_array(phantom.hu, phantom.geometry), load_model(model_file), threshold=0.52)
+    expected = segment(
+        volume_from_array(phantom.hu, phantom.geometry), load_model(model_file), threshold=0.52
+    )
 
     node = logic.segment(ct, threshold=0.52)
 
@@ -232,7 +235,9 @@ def bad_inputs():
     label = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Labels")
     empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
     head = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Stone")
-    slicer.util.updateVolumeFromArray(head, np.random.default_rng(0).integers(0, 1500, (40, 60, 60), np.int16))
+    slicer.util.updateVolumeFromArray(
+        head, np.random.default_rng(0).integers(0, 1500, (40, 60, 60), np.int16)
+    )
     head.SetSpacing(3, 3, 3)
     return [None, label, empty, head]
 

@@ -9,10 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-import GASNetLib
 import numpy as np
 import psutil
 import pytest
+
+import GASNetLib
 from GASNetLib.phantom import write_phantom
 from GASNetSegmentLib.interpreter import python_executable, worker_environment
 from GASNetSegmentLib.worker_client import Request, WorkerClient
@@ -97,7 +98,9 @@ def test_two_requests_and_a_refusal_in_one_process(client, phantom, model_file, 
     wait(client, lambda: second.finished)
 
     assert second.error is None, second.details
-    expected = segment(volume_from_array(phantom.hu, phantom.geometry), load_model(model_file), threshold=0.52)
+    expected = segment(
+        volume_from_array(phantom.hu, phantom.geometry), load_model(model_file), threshold=0.52
+    )
     assert np.array_equal(lesions_above(second.arrays["evidence"], 0.52), expected.lesions)
     assert second.answer["provenance"]["threshold"] == 0.52
     assert first.stages[0] == "Loading the model" and "Loading the model" not in second.stages

@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 import slicer
+
 from GASNetLib.phantom import make_phantom
 from scene_samples import PROVENANCE, add_ct, evidence_of_phantom, write_tiny_model
 
@@ -118,6 +119,15 @@ def test_second_run_replaces_after_asking(host, panel, ct, shown, phantom):
 
     assert panel.panel.parameters.segmentation is shown
     assert not np.array_equal(result_in(shown).lesions, phantom.lesions)
+
+
+def test_undo_in_the_editor_brings_a_replaced_lesion_back(host, panel, ct, shown, phantom):
+    host.dialogs.answer("holds a lesion already", "Ok")
+    run(host, panel)
+
+    panel.correct.editor.undo()
+
+    assert np.array_equal(result_in(shown).lesions, phantom.lesions)
 
 
 def test_cancel_leaves_the_scene(host, panel, ct):
@@ -259,6 +269,22 @@ def test_restored_healthy_says_why_it_is_off(panel, shown):
     assert "no generator" in panel.ui.restoreButton.toolTip
 
 
+def test_restored_healthy_with_a_generator(host, panel, shown, tmp_path):
+    panel.logic.models.deploy(write_tiny_model(tmp_path / "healer.safetensors", with_generator=True))
+    panel.exit()
+    panel.enter()
+    panel.result.show(result_in(shown))
+    assert panel.ui.restoreButton.enabled
+
+    panel.ui.restoreButton.click()
+    host.wait_until(lambda: not panel.panel.client.busy, SECONDS, "the restored CT")
+
+    restored, difference = (slicer.util.getNode(f"CT {what}") for what in ("restored healthy", "difference"))
+    change = slicer.util.arrayFromVolume(restored) - slicer.util.arrayFromVolume(result_in(shown).ct)
+    assert np.abs(change - slicer.util.arrayFromVolume(difference)).max() <= 1  # both are rounded
+    assert panel.ui.restoreButton.enabled and panel.ui.problemFrame.isHidden()
+
+
 def test_labelled_sample_is_stored_and_taken_back(host, panel, shown, tmp_path):
     panel.ui.noteEdit.text = "two readers"
     panel.ui.saveSampleButton.click()
@@ -330,6 +356,38 @@ def test_missing_packages_are_named_and_installed_with_consent(host, panel, ct, 
     assert panel.ui.installationFrame.isHidden() and panel.ui.segmentButton.enabled
 
 
+def test_first_start_without_the_packages(host, load_module, monkeypatch):
+    """As in a fresh Slicer: nothing of what the engine needs can be imported."""
+    import sys
+
+    for name in ("torch", "safetensors", "safetensors.numpy", "psutil"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in [name for name in sys.modules if name.split(".")[0] == "GASNetLib"]:
+        monkeypatch.delitem(sys.modules, name)
+
+    panel = load_module(NAME)
+
+    assert not panel.ui.installationFrame.isHidden()
+    assert all(name in panel.ui.installationLabel.text for name in ("torch", "safetensors", "psutil"))
+    assert not panel.ui.segmentButton.enabled and "Install" in panel.ui.segmentButton.toolTip
+    assert not panel.ui.checkButton.enabled
+
+
+def test_discovered_before_the_segmentations_module(host):
+    """Slicer imports modules by the alphabet, G before S; the panel is made later."""
+    classes = [name for name in vars(slicer) if "Segment" in name or "Terminolog" in name]
+    taken = {name: getattr(slicer, name) for name in classes}
+    for name in classes:
+        delattr(slicer, name)
+    try:
+        host.load_module(Path(__file__).resolve().parents[2] / NAME / f"{NAME}.py")
+    finally:
+        for name, value in taken.items():
+            setattr(slicer, name, value)
+
+    assert host.open_module(NAME).panel.parameters is not None
+
+
 def test_failed_installation_is_explained_and_offline_works(host, panel, monkeypatch, tmp_path):
     from GASNetSegmentLib import installation
 
@@ -380,6 +438,19 @@ def test_leaving_the_module_lets_the_run_finish(host, panel, ct):
     assert panel.panel.parameters.segmentation is not None
 
 
+def test_keys_and_views_are_the_editors_only_while_the_module_is_shown(host, panel):
+    calls = []
+    editor = panel.correct.editor._qt
+    for name in ("installKeyboardShortcuts", "uninstallKeyboardShortcuts", "removeViewObservations"):
+        original = getattr(editor, name)
+        setattr(editor, name, lambda *a, name=name, original=original: (calls.append(name), original(*a))[1])
+
+    host.leave_module()
+    assert calls == ["uninstallKeyboardShortcuts", "removeViewObservations"]
+    host.open_module(NAME)
+    assert calls[-1] == "installKeyboardShortcuts"
+
+
 def test_scene_saved_and_loaded_shows_its_result(host, panel, shown, tmp_path):
     folder = tmp_path / "scene"
     folder.mkdir()
@@ -428,7 +499,20 @@ def test_without_a_main_window(windowless_host, model_file):
     widget = module.widgetRepresentation().self()
 
     assert widget.logic is not None
-    assert module.title and module.categories == ("Segmentation",) or module.categories == ["Segmentation"]
+    assert module.title and list(module.categories) == ["Segmentation"]
+
+
+def test_synthetic_sample_works_offline(host, panel):
+    host.startup_completed()
+
+    node = host.click_sample("Synthetic chest CT with lesions")
+
+    assert node.GetImageData().GetDimensions() == (192, 192, 96)
+    assert slicer.modules.terminologies.logic().IsTerminologyContextLoaded("GASNet lesions and lungs")
+
+
+def test_self_test_of_the_module(host, panel):
+    slicer.selfTests[NAME]()
 
 
 def test_every_control_has_a_tooltip(panel):
@@ -442,6 +526,8 @@ def test_every_control_has_a_tooltip(panel):
 
 
 def test_picture_of_the_panel(host, panel, shown, tmp_path):
-    path = host.picture(slicer.modules.gasnetsegment.widgetRepresentation(), tmp_path / "panel.png", 460, 1500)
+    path = host.picture(
+        slicer.modules.gasnetsegment.widgetRepresentation(), tmp_path / "panel.png", 460, 1500
+    )
 
     assert path.stat().st_size > 10_000

@@ -1,0 +1,375 @@
+"""GASNetTrain's logic with real processes: cohort, training, kill and resume, reattach, compare, deploy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from GASNetLib.cohort import CohortError
+from GASNetLib.errors import Cancelled, GASNetError, ModelError
+from GASNetLib.model_store import ModelStore
+from GASNetLib.run.errors import RunError
+from GASNetTrainLib.cohort_table import ACCEPTED, FLAGGED, REFUSED, UNCHECKED, CohortTable
+from GASNetTrainLib.curves import CHARTS, DICE, Curves
+from GASNetTrainLib.processes import Interpreter, environment
+from GASNetTrainLib.run_handle import RunHandle
+from GASNetTrainLib.scene_cases import add_scene_case
+from GASNetTrainLib.speed import measured_speed
+from GASNetTrainLib.train_logic import TrainLogic
+from scene_samples import add_ct, write_tiny_model
+from train_samples import LONG, SHORT, write_tiny_cohort
+
+SECONDS = 300
+TESTING = Path(__file__).resolve().parents[1]
+
+
+class Settings(dict):
+    """Kept values, as QSettings keeps them."""
+
+    def value(self, key, default=None):
+        return self.get(key, default)
+
+    def setValue(self, key, value):
+        self[key] = value
+
+
+def interpreter() -> Interpreter:
+    return Interpreter(sys.executable, {**environment(), "OMP_NUM_THREADS": "1"})
+
+
+def logic_in(home: Path, settings: Settings | None = None) -> TrainLogic:
+    settings = Settings() if settings is None else settings
+    return TrainLogic(ModelStore(home / "models"), home / "cases", home / "runs", settings, interpreter())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A person's folders, with the crops of the tiny cohort in the cache."""
+    home = tmp_path_factory.mktemp("Zuhause ü")
+    tiny = write_tiny_cohort(home / "data")
+    shutil.copytree(tiny.cache, home / "runs" / "cache")
+    return home
+
+
+@pytest.fixture(scope="module")
+def trained(home) -> RunHandle:
+    """A training that went through."""
+    logic = logic_in(home)
+    cohort = logic.newCohort(home / "data" / "cohort.csv")
+    run = logic.startTraining(cohort, home / "runs" / "first", "smoke", device="cpu", changes=SHORT)
+    state = run.wait(SECONDS)
+    assert state.state == "done", f"{state} {run.log()}"
+    return run
+
+
+def until(condition, what: str):
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+def losses(run: RunHandle) -> list[dict]:
+    return [event["losses"] for event in run.events() if event["kind"] == "iteration"]
+
+
+# --- cohort --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cohort(home) -> CohortTable:
+    return CohortTable.open(home / "data" / "cohort.csv")
+
+
+def test_cohort_says_what_is_missing_until_it_is_there(home):
+    logic = logic_in(home)
+    cohort = logic.newCohort()
+    assert len(cohort.still_missing()) == 4
+
+    logic.addCase(cohort, home / "data" / "labelled.nii.gz", "labelled", home / "data" / "labelled_mask.nrrd")
+    logic.addCase(cohort, home / "data" / "diseased.nii.gz", "diseased")
+
+    assert [sentence.split()[3] for sentence in cohort.still_missing()] == ["healthy", "validation"]
+    assert cohort.totals() == {"labelled": 1, "diseased": 1, "healthy": 0, "validation": 0}
+    with pytest.raises(CohortError, match="already"):
+        logic.addCase(cohort, home / "data" / "diseased.nii.gz", "healthy")
+    with pytest.raises(CohortError, match="role"):
+        logic.addCase(cohort, home / "data" / "healthy.nii.gz", "sick")
+
+
+def test_folders_tables_and_samples_fill_a_cohort_once(home, tmp_path):
+    cohort = CohortTable()
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for name in ("a", "b"):
+        shutil.copy(home / "data" / "healthy.nii.gz", flat / f"{name}.nii.gz")
+    sample = tmp_path / "cases" / "case-1"
+    sample.mkdir(parents=True)
+    for name in ("ct.nrrd", "mask.seg.nrrd", "case.json"):
+        (sample / name).write_text("{}")
+
+    assert cohort.add_path(flat, "healthy") == 2
+    assert cohort.add_path(flat, "healthy") == 0
+    assert cohort.add_path(home / "data" / "cohort.csv", "healthy") == 4
+    assert cohort.add_samples(tmp_path / "cases") == 1
+    assert cohort.add_path(home / "data" / "labelled_mask.nrrd", "diseased") == 1
+
+    roles = [row.case.role for row in cohort]
+    assert roles == [
+        "healthy",
+        "healthy",
+        "labelled",
+        "diseased",
+        "healthy",
+        "validation",
+        "labelled",
+        "diseased",
+    ]
+    assert cohort.row("case-1").case.mask == sample / "mask.seg.nrrd"
+    with pytest.raises(CohortError, match="no file or folder"):
+        cohort.add_path(tmp_path / "nowhere", "healthy")
+
+
+def test_roles_masks_and_removal(cohort, home):
+    cohort.set_role(["diseased", "healthy"], "validation")
+    cohort.set_mask("diseased", home / "data" / "validation_mask.nrrd")
+    cohort.remove(["healthy"])
+
+    assert cohort.totals()["validation"] == 2 and len(cohort) == 3
+    assert cohort.row("diseased").case.mask == home / "data" / "validation_mask.nrrd"
+    with pytest.raises(CohortError):
+        cohort.row("healthy")
+
+
+def test_cohort_file_round_trip(cohort, tmp_path):
+    cohort.save(tmp_path / "ü saved.csv")
+    again = CohortTable.open(tmp_path / "ü saved.csv")
+    assert again.cohort == cohort.cohort
+
+
+def test_names_that_are_taken_get_a_number(home, tmp_path):
+    cohort = CohortTable()
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(home / "data" / "healthy.nii.gz", tmp_path / folder / "ct.nii.gz")
+        cohort.add(tmp_path / folder / "ct.nii.gz", "healthy")
+    assert [row.case.name for row in cohort] == ["ct", "ct (2)"]
+
+
+def test_findings_reach_only_rows_that_are_as_they_were(cohort):
+    checked = cohort.cohort
+    findings = [
+        {"name": c.name, "accepted": c.role != "healthy", "problems": problems, "thumbnail": ""}
+        for c, problems in zip(
+            checked, ([], [["flagged", "Odd.", ""]], [["refused", "Bad.", "Mend it."]], []), strict=True
+        )
+    ]
+    cohort.set_role(["validation"], "diseased")
+
+    cohort.take_findings(checked, findings)
+
+    assert [row.status for row in cohort] == [ACCEPTED, FLAGGED, REFUSED, UNCHECKED]
+    assert cohort.row("healthy").reason == "Bad. Mend it."
+    assert cohort.totals()["healthy"] == 0 and "healthy" not in {case.name for case in cohort.usable}
+    assert not cohort.is_checked
+
+
+def test_check_refuses_with_reasons_and_draws_thumbnails(home, cohort):
+    cohort.remove(["labelled", "diseased"])
+    cohort.set_role(["healthy"], "labelled")  # which has no mask
+    told = []
+
+    rows = logic_in(home).checkCohort(cohort, lambda stage, share: told.append(share), jobs=0)
+
+    assert [row.status == REFUSED for row in rows] == [True, False]
+    assert "needs a mask" in rows[0].reason
+    assert rows[1].thumbnail.read_bytes().startswith(b"\x89PNG")
+    assert told == sorted(told) and told[-1] == 1
+
+
+def test_ct_of_the_scene_becomes_a_case_once(scene, phantom, tmp_path):
+    from GASNetLib.volume import read_volume
+
+    cohort, node = CohortTable(), add_ct(phantom, "Loaded")
+
+    assert add_scene_case(cohort, node, "diseased", tmp_path) == 1
+
+    case = cohort.row("Loaded").case
+    volume = read_volume(case.ct)
+    assert volume.geometry.same_as(phantom.geometry) and (volume.hu == phantom.hu).all()
+    with pytest.raises(CohortError, match="already"):
+        add_scene_case(cohort, node, "healthy", tmp_path)
+
+
+# --- tasks ---------------------------------------------------------------------------------------------
+
+
+def test_cancelled_and_closed_tasks_leave_no_process(home, cohort):
+    logic = logic_in(home)
+    cancelled, closed = logic.beginCheck(cohort.cohort, 0), logic.beginCheck(cohort.cohort, 0)
+    closed.close()
+    cancelled.cancel()
+
+    with pytest.raises(Cancelled):
+        cancelled.result()
+    with pytest.raises(Cancelled):
+        closed.result()
+
+
+def test_task_whose_python_fails_says_so(home, cohort):
+    broken = TrainLogic(
+        ModelStore(home / "models"),
+        home,
+        home / "runs",
+        Settings(),
+        Interpreter(sys.executable, {"PYTHONPATH": ""}),
+    )
+    with pytest.raises(GASNetError, match="without an answer"):
+        broken.checkCohort(cohort)
+
+
+def test_logic_never_loads_torch():
+    code = "import sys, GASNetTrainLib.train_logic; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env=environment()).returncode == 0
+
+
+# --- training ------------------------------------------------------------------------------------------
+
+
+def test_training_runs_in_its_own_process_and_leaves_models(trained):
+    state = trained.state()
+    kinds = {event["kind"] for event in trained.events()}
+
+    assert state.iteration == state.iterations == SHORT["iterations"]
+    assert kinds >= {"started", "iteration", "validation", "checkpoint", "preview", "done"}
+    assert trained.folder.best_model.is_file() and trained.previews()
+    with pytest.raises(RunError, match="done"):
+        trained.resume()
+
+
+def test_speed_is_measured_by_earlier_trainings(trained, home):
+    runs = logic_in(home).runs()
+    assert measured_speed(runs, "smoke", "cpu") > 0
+    assert measured_speed(runs, "paper", "cpu") is None
+
+
+def test_second_training_in_one_folder_is_refused_in_words(trained, home, cohort):
+    with pytest.raises(RunError, match="already holds a training"):
+        logic_in(home).startTraining(cohort, trained.path, "smoke", device="cpu")
+
+
+def test_process_that_dies_before_it_begins_is_a_failure_with_words(trained, tmp_path):
+    shutil.copytree(trained.path, tmp_path / "run", ignore=shutil.ignore_patterns("events.jsonl", "lock"))
+    run = RunHandle(tmp_path / "run", Interpreter(sys.executable, {"PYTHONHOME": str(tmp_path)}))
+    run.resume()
+
+    state = run.wait(SECONDS)
+
+    assert state.state == "failed" and "before it began" in state.cause
+    assert "Python" in run.log()
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from train_samples import LONG
+sys.path.insert(0, sys.argv[2])
+from test_train_logic import Settings, logic_in
+logic = logic_in(Path(sys.argv[1]))
+cohort = logic.newCohort(Path(sys.argv[1]) / "data" / "cohort.csv")
+folder = Path(sys.argv[1]) / "elsewhere" / "long"
+run = logic.startTraining(cohort, folder, "smoke", device="cpu", changes=LONG)
+print(run.path, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_gui_and_worker_are_killed_and_another_session_goes_on_exactly(home):
+    settings = Settings()
+    variables = {**environment(), "OMP_NUM_THREADS": "1"}
+    variables["PYTHONPATH"] = os.pathsep.join([variables["PYTHONPATH"], str(TESTING)])
+    command = [sys.executable, "-c", PARENT, str(home), str(TESTING / "mrml")]
+    gui = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
+    path = Path(gui.stdout.readline().strip())
+    gui.kill()
+    gui.communicate()
+
+    run = logic_in(home, settings).openRun(path)  # the next session, which then remembers it
+    until(lambda: run.state().iteration >= 2, f"it trains on without its parent: {run.log()}")
+    with pytest.raises(RunError, match="running"):
+        run.resume()
+    worker = run.folder.process()
+    os.kill(worker.pid, signal.SIGKILL)
+    until(lambda: run.state().state == "interrupted", "its end is noticed")
+    assert "checkpoint" in run.state().advice
+    before = losses(run)
+
+    (again,) = [found for found in logic_in(home, settings).runs() if found.path == path]
+    assert losses(again) == before  # the same curve
+    again.resume()
+    assert again.state().state == "starting"
+    until(lambda: again.state().iteration > len(before), f"it goes on: {again.log()}")
+    done = losses(again)
+    common = min(len(before), len(done))
+    assert done[:common] == before[:common]  # exactly
+
+    assert again.stop() == "stopped"
+    state = again.state()
+    assert state.state == "stopped" and again.folder.process() is None
+    assert again.wait(SECONDS).iteration == state.iteration < LONG["iterations"]
+
+
+# --- compare and deploy --------------------------------------------------------------------------------
+
+
+def test_compare_deploy_roll_back_and_export(trained, home, cohort, tmp_path):
+    logic = logic_in(home)
+    first = logic.deployModel(write_tiny_model(tmp_path / "tiny.safetensors"))
+
+    found = logic.compareModels([first, trained.folder.best_model], trained.folder.cohort_file, "cpu")
+
+    assert found.models == ("tiny", "first") and found.cases == ("validation",)
+    assert 0 <= found.mean(1, "specificity") <= 1
+    assert "thin evidence" in found.verdicts[0] or "No case" in found.verdicts[0]
+
+    deployed = logic.deployModel(trained.folder.best_model)
+    assert logic.modelInUse() == deployed == ModelStore(home / "models").in_use()
+    assert first.is_file()
+    assert logic.rollBack() == first
+    exported = logic.exportModel(trained.folder.best_model, tmp_path / "ü" / "package.safetensors")
+    assert exported.read_bytes() == trained.folder.best_model.read_bytes()
+    with pytest.raises(ModelError):
+        logic.deployModel(home / "data" / "healthy.nii.gz")
+
+
+# --- curves --------------------------------------------------------------------------------------------
+
+
+def test_curves_follow_the_events(scene, trained):
+    events, curves = trained.events(), Curves()
+    half = next(i for i, event in enumerate(events) if event["kind"] == "validation")
+
+    curves.show(trained.name, events[:half])
+    curves.show(trained.name, events)
+
+    expected = [(e["iteration"], e["losses"]["segmentation"]) for e in events if e["kind"] == "iteration"]
+    assert curves.curve("segmentation").points() == expected
+    assert len(curves.curve(DICE).points()) == 2
+    assert curves.charts["Segmentation"].GetNumberOfPlotSeriesNodes() >= 2
+    assert {name for names in CHARTS.values() for name in names} >= set(losses(trained)[-1])
+
+    curves.show("another", events[:half])
+    assert len(curves.curve("segmentation").points()) == len(
+        [e for e in events[:half] if e["kind"] == "iteration"]
+    )
+    assert curves.curve(DICE).points() == []
+    curves.remove()
+    assert not scene.GetNumberOfNodesByClass("vtkMRMLTableNode")
