@@ -25,5 +25,6 @@ class GASNetTrain(ScriptedLoadableModule):
         ).format(link=HOMEPAGE)
         parent.acknowledgementText = _(
             "The method is that of Xu Z, Cao Y, Jin C, et al., <i>GASNet: Weakly-supervised Framework for"
-            " COVID-19 Lesion Segmentation</i>, 2020 (arXiv:2010.09456). Please cite it where you use this module."
+            " COVID-19 Lesion Segmentation</i>, 2020 (arXiv:2010.09456). Please cite it where you use this"
+            " module."
         )

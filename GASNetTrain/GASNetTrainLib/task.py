@@ -134,7 +134,7 @@ class Task:
             except psutil.Error:
                 continue
         psutil.wait_procs(family, timeout=PATIENCE_S)
-        self.error = Cancelled("It was cancelled.")
+        self.error = Cancelled()
         self._end()
 
     def _new_events(self) -> list[dict]:
@@ -156,7 +156,7 @@ class Task:
         elif kind == "done":
             self._result, self._answered = event["result"], True
         elif kind == "cancelled":
-            self.error = Cancelled("It was cancelled.")
+            self.error = Cancelled()
         else:
             self.error = ERRORS.get(event["error"], GASNetError)(event["cause"], event["advice"])
             self.details = event["details"]
