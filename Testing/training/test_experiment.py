@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from GASNetLib.cohort import write_cohort
+from GASNetLib.model import read_model_info
 from GASNetLib.run.errors import RunError
 from GASNetLib.training.experiment import combinations, read_experiment, run_experiment
 from GASNetLib.training.presets import preset
 from GASNetLib.training.session import prepare_run, with_labelled, work_on
+from GASNetLib.training.settings import changed
 from training.tiny_cohort import open_tiny_crops, tiny_cohort
 
 SPEC = {
@@ -77,6 +79,29 @@ def test_experiments_that_cannot_be_done_are_refused_before_they_begin(file, cha
 def test_every_combination_occurs_once(file):
     found = combinations(read_experiment(file))
     assert len(found) == 4 and len({one.folder for one in found}) == 4
+
+
+def test_a_fine_tune_starts_from_its_parent_and_is_measured_against_it(tmp_path):
+    torch.set_num_threads(1)
+    settings = changed(preset("smoke"), {**SPEC["changes"], "segmenter.levels": 2})
+    parent = prepare_run(tmp_path / "parent", tiny_cohort(), settings, device="cpu")
+    work_on(parent.path, open_crops=open_tiny_crops)
+    best = read_model_info(parent.best_model)
+    changes = {"iterations": 1, "theta": 1, "precision": "float32", "segmenter.channels": 7}
+    tuned = prepare_run(
+        tmp_path / "tuned",
+        tiny_cohort(),
+        changed(preset("smoke"), changes),
+        device="cpu",
+        parent=parent.best_model,
+    )
+    assert work_on(tuned.path, open_crops=open_tiny_crops) == 0
+    first, *_ = [event for event in tuned.events() if event["kind"] == "validation"]
+    assert first["iteration"] == 0
+    assert first["cases"] == pytest.approx(best.metrics["validation"]["cases"])
+    trained = read_model_info(tuned.last_model)
+    assert trained.segmenter == best.segmenter
+    assert trained.training["parent"]["sha256"] == best.sha256
 
 
 def test_a_cohort_that_lacks_a_role_is_refused_in_words(tmp_path):

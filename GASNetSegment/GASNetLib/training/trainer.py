@@ -87,6 +87,8 @@ class Trainer:
         """
         if self._state.progress.iteration == 0:
             self._save()  # to step back to; and a folder that cannot be written to shows now
+            if self._provenance.get("parent"):
+                self._validate()  # what comes out is never worse than what it started from
         while True:
             try:
                 ending = self._go_on()
