@@ -21,6 +21,8 @@ def register(icons: Path) -> None:
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category=CATEGORY,
         sampleName=_("Synthetic chest CT with lesions"),
+        uris=[],  # nothing is fetched: it is made here
+        fileNames=[],
         thumbnailFileName=str(icons / f"{SYNTHETIC}.png"),
         customDownloader=lambda source: add_synthetic_ct(),
     )

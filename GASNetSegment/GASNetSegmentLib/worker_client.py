@@ -221,7 +221,8 @@ def _plain(value):
 
 
 def _cause_of_death(code: int) -> ResourceError:
-    if os.name != "nt" and code == -signal.SIGKILL:
+    # A launcher between us and the real Python reports a signal as 128 + its number.
+    if os.name != "nt" and code in (-signal.SIGKILL, 128 + signal.SIGKILL):
         return ResourceError(
             "The worker was ended by the operating system, most likely because the memory was not enough.",
             "Close other programs, or crop the CT to the chest. The scene is as it was.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,21 @@ from scene_samples import PROVENANCE, add_ct, evidence_of_phantom, write_tiny_mo
 
 SECONDS = 300
 NAME = "GASNetSegment"
+PACKAGES = ("GASNetLib", "GASNetSegmentLib", "GASNetSegment")
+
+
+@pytest.fixture(autouse=True)
+def same_packages_afterwards():
+    """A module that is loaded anew brings new classes; other tests hold the old ones."""
+
+    def ours() -> dict:
+        return {name: module for name, module in sys.modules.items() if name.split(".")[0] in PACKAGES}
+
+    before = ours()
+    yield
+    for name in ours():
+        del sys.modules[name]
+    sys.modules.update(before)
 
 
 @pytest.fixture(scope="session")
@@ -358,8 +374,6 @@ def test_missing_packages_are_named_and_installed_with_consent(host, panel, ct, 
 
 def test_first_start_without_the_packages(host, load_module, monkeypatch):
     """As in a fresh Slicer: nothing of what the engine needs can be imported."""
-    import sys
-
     for name in ("torch", "safetensors", "safetensors.numpy", "psutil"):
         monkeypatch.setitem(sys.modules, name, None)
     for name in [name for name in sys.modules if name.split(".")[0] == "GASNetLib"]:
