@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+import slicer
 
-from train_samples import write_tiny_cohort
+from train_samples import LONG, write_tiny_cohort
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 300
 
 
@@ -18,16 +21,158 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture
-def panel(host, load_module):
+def panel(host, load_module, monkeypatch):
     """The panel, shown."""
-    repository = Path(__file__).resolve().parents[2]
-    host.load_module(repository / "GASNetSegment" / "GASNetSegment.py")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    host.load_module(REPOSITORY / "GASNetSegment" / "GASNetSegment.py")
     return load_module("GASNetTrain")
+
+
+@pytest.fixture
+def filled(host, panel, tiny):
+    """The panel with the tiny cohort opened, its crops in the cache."""
+    shutil.copytree(tiny.cache, panel.logic.cache)
+    host.dialogs.answer("Open a cohort", str(tiny.table))
+    panel.ui.openCohortButton.click()
+    return panel
+
+
+def select(table, rows):
+    table.clearSelection()
+    for row in rows:
+        table.selectionModel().select(table.model().index(row, 0), 2 | 32)  # select the whole row
+
+
+def trigger(table, text):
+    next(action for action in table.actions() if text in action.text).trigger()
+
+
+def column(table, number):
+    return [table.item(row, number).text() for row in range(table.rowCount)]
 
 
 def test_empty_panel_says_what_is_missing(panel):
     assert "At least one labelled case" in panel.ui.cohortLabel.text
     assert not panel.ui.trainButton.enabled
-    assert not panel.ui.watchFrame.visible
-    assert not panel.ui.problemFrame.visible
+    assert panel.ui.watchFrame.isHidden()
+    assert panel.ui.problemFrame.isHidden()
     assert panel.ui.advancedGroup.collapsed
+
+
+def test_cohort_is_filled_changed_and_saved(host, filled, tiny, tmp_path):
+    ui = filled.ui
+    assert column(ui.cohortTable, 0) == ["labelled", "diseased", "healthy", "validation"]
+    assert ui.checkButton.enabled and not ui.trainButton.enabled
+
+    select(ui.cohortTable, [1, 2])
+    trigger(ui.cohortTable, "validation")
+    assert column(ui.cohortTable, 1) == ["labelled", "validation", "validation", "validation"]
+    assert "diseased case is needed" in ui.cohortLabel.text
+
+    select(ui.cohortTable, [1])
+    trigger(ui.cohortTable, "Take out")
+    host.dialogs.answer("CTs, or tables", (str(tiny.cohort.cases[1].ct),))
+    ui.addFilesButton.click()
+    assert column(ui.cohortTable, 0) == ["labelled", "healthy", "validation", "diseased"]
+
+    host.dialogs.answer("Save the cohort", str(tmp_path / "mine"))
+    ui.saveCohortButton.click()
+    ui.newCohortButton.click()
+    assert ui.cohortTable.rowCount == 0
+    host.dialogs.answer("Folder with CTs", str(tmp_path))
+    ui.addFolderButton.click()
+    assert "holds no CTs" in ui.problemLabel.text
+    host.dialogs.answer("Open a cohort", str(tmp_path / "mine.csv"))
+    ui.openCohortButton.click()
+    assert ui.cohortTable.rowCount == 4 and ui.problemFrame.isHidden()
+
+
+def test_loaded_ct_and_labelled_samples_become_cases(panel):
+    from GASNetLib.phantom import make_phantom
+    from GASNetSegmentLib.ct_nodes import volume_node_of
+
+    phantom = make_phantom(seed=1, shape=(12, 32, 32))
+    panel.ui.sceneVolumeSelector.setCurrentNode(volume_node_of(phantom.hu, phantom.geometry, "Loaded"))
+    panel.ui.addSceneButton.click()
+    assert column(panel.ui.cohortTable, 0) == ["Loaded"]
+    panel.ui.addSceneButton.click()
+    assert "already" in panel.ui.problemLabel.text
+    panel.ui.addSamplesButton.click()
+    assert panel.ui.cohortTable.rowCount == 1 and panel.ui.problemFrame.isHidden()
+
+
+def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
+    ui = filled.ui
+    ui.checkButton.click()
+    assert not ui.checkButton.enabled and not ui.checkCancelButton.isHidden()
+    host.wait_until(lambda: not filled.cohort.checking, SECONDS, "the check ends")
+    assert "refused" not in column(ui.cohortTable, 2), column(ui.cohortTable, 3)
+    assert not ui.cohortTable.item(0, 0).icon().isNull()
+
+    ui.presetBox.currentText = "smoke"
+    assert "not measured yet" in ui.presetLabel.text
+    ui.startBox.currentIndex = ui.startBox.count - 1
+    ui.deviceBox.currentText = "cpu"
+    ui.runNameEdit.text = "evening"
+    assert ui.trainButton.enabled
+    ui.trainButton.click()
+    assert not ui.trainButton.enabled
+    host.wait_until(lambda: filled.watch.runs, SECONDS, "the training starts")
+    ui.curvesButton.click()
+    host.wait_until(lambda: column(ui.runsTable, 1) == ["done"], SECONDS, "the training ends")
+
+    assert "Best validation Dice" in ui.stateLabel.text
+    assert "evening" in ui.noticeLabel.text
+    assert "validation Dice" in ui.logEdit.toPlainText()
+    assert ui.previewLabel.toolTip.endswith(".png")
+    chart = slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNode()
+    assert chart.GetTitle() == "Validation Dice: evening"
+    assert chart.GetNthPlotSeriesNode(0).GetTableNode().GetNumberOfRows() == 2
+    ui.chartBox.currentText = "Adversarial"
+    chart = slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNode()
+    assert chart.GetNumberOfPlotSeriesNodes() == 5
+    ui.curvesButton.click()
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotSeriesNode") == 0
+    filled.train.update()
+    assert "earlier trainings on this computer" in ui.presetLabel.text
+
+    before = filled.logic.modelInUse()
+    ui.compareButton.click()
+    host.wait_until(lambda: ui.compareButton.enabled, SECONDS, "the comparison ends")
+    assert column(ui.compareTable, 0) == ["validation", "Mean"], ui.problemLabel.text
+    assert "thin evidence" in ui.verdictLabel.text
+    ui.deployButton.click()
+    assert filled.logic.modelInUse().read_bytes() == filled.deploy.candidate[1].read_bytes()
+    assert filled.logic.modelInUse().stem in ui.inUseLabel.text
+    host.dialogs.answer("Export", str(tmp_path / "package.safetensors"))
+    ui.exportButton.click()
+    assert (tmp_path / "package.safetensors").is_file()
+    ui.rollBackButton.click()
+    assert filled.logic.modelInUse() == before
+
+
+def test_reload_finds_the_training_again_and_quitting_asks(host, filled, tmp_path):
+    run = filled.logic.startTraining(
+        filled.cohort.cohort, tmp_path / "long", "smoke", device="cpu", changes=LONG
+    )
+    slicer.util.reloadScriptedModule("GASNetTrain")
+    panel = slicer.modules.GASNetTrainWidget
+    ui = panel.ui
+    assert column(ui.runsTable, 0) == ["long"]
+    host.wait_until(lambda: panel.watch.runs[0].state().iteration > 0, SECONDS, "it trains")
+    host.wait_until(lambda: ui.stopButton.enabled, SECONDS, "the panel knows")
+
+    ui.stopButton.click()
+    assert not ui.stopButton.enabled and not ui.endNowButton.isHidden()
+    host.wait_until(lambda: column(ui.runsTable, 1) == ["stopped"], SECONDS, "it stops")
+    assert run.folder.process() is None and ui.endNowButton.isHidden()
+    reached = run.state().iteration
+
+    ui.resumeButton.click()
+    host.wait_until(lambda: panel.watch.runs[0].state().iteration > reached, SECONDS, "it goes on")
+    slicer.mrmlScene.Clear()
+    assert panel.watch.runs[0].state().state == "running"
+
+    host.dialogs.answer("Still training: long", "No")
+    assert host.close() == []
+    assert run.wait(SECONDS).state == "stopped"
