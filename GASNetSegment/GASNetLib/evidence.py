@@ -7,12 +7,11 @@ mask taken from the steps is exactly the mask taken from the probability itself,
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .version import VERSION
+from .provenance import provenance
 
 if TYPE_CHECKING:
     from .segment import Segmentation
@@ -54,14 +53,10 @@ def stepped(threshold: float) -> float:
 def provenance_of(segmentation: Segmentation, lungs_method: str) -> dict:
     """Where a result comes from, as plain JSON values; it holds no patient data."""
     return {
-        "model": segmentation.model.name,
-        "model_sha256": segmentation.model.sha256,
-        "software_version": VERSION,
+        **provenance(segmentation),
         "threshold": stepped(segmentation.threshold),
-        "device": segmentation.device,
         "lungs_method": lungs_method,
         "intensities": segmentation.volume.intensities,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": segmentation.seconds,
         "notes": list(segmentation.notes),
     }

@@ -17,16 +17,16 @@ import slicer
 from GASNetLib.errors import InputError
 from GASNetLib.evidence import LUNGS as LUNGS_COMPONENT
 from GASNetLib.evidence import lesions_above, stepped
+from GASNetLib.provenance import PREFIX
 
 from .ct_nodes import geometry_of, image_hash, place_beside, set_geometry
 from .segments import segment_array, set_segment_array
 from .terminology import LESION_MEANING, LUNGS_MEANING, Meaning, describe
 
-LESION, LUNGS = "Lesion", "Lungs"
+LESION, LUNGS = LESION_MEANING.name, LUNGS_MEANING.name
 """IDs and names of the two segments."""
 
 EVIDENCE_ROLE = "GASNet.evidence"
-ATTRIBUTE = "GASNet."
 THRESHOLD, IMAGE_SHA256 = "threshold", "image_sha256"
 
 
@@ -121,8 +121,8 @@ class Result:
     @property
     def provenance(self) -> dict:
         """Where the result comes from."""
-        names = [n for n in self.node.GetAttributeNames() if n.startswith(ATTRIBUTE)]
-        return {n.removeprefix(ATTRIBUTE): json.loads(self.node.GetAttribute(n)) for n in names}
+        names = [n for n in self.node.GetAttributeNames() if n.startswith(PREFIX)]
+        return {n.removeprefix(PREFIX): json.loads(self.node.GetAttribute(n)) for n in names}
 
     @property
     def ai_lesions(self) -> np.ndarray:
@@ -152,8 +152,8 @@ class Result:
         """Attributes of the node, and tags of the lesion segment, which go into exported files."""
         segment = self.node.GetSegmentation().GetSegment(LESION)
         for key, value in provenance.items():
-            self.node.SetAttribute(ATTRIBUTE + key, json.dumps(value))
-            segment.SetTag(ATTRIBUTE + key, json.dumps(value))
+            self.node.SetAttribute(PREFIX + key, json.dumps(value))
+            segment.SetTag(PREFIX + key, json.dumps(value))
 
 
 def has_lesions(segmentation_node) -> bool:

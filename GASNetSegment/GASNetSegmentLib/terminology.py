@@ -2,65 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import slicer
 
+from GASNetLib.segment_meaning import ANATOMY, CONTEXT, LESION, LUNG, Code, Meaning
+
 TERMINOLOGY_FILE = Path("Terminology") / "GASNet.term.json"
 REGIONS_FILE = Path("Terminology") / "GASNetRegions.term.json"
-CONTEXT = "GASNet lesions and lungs"
-REGION_CONTEXT = "GASNet regions"
 
-
-@dataclass(frozen=True)
-class Code:
-    """A coded concept of SNOMED CT."""
-
-    value: str
-    meaning: str
-    scheme: str = "SCT"
-
-
-NO_CODE = Code("", "", "")
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What a segment is: category, type, modifier and region, and the colour (0 to 1) it is shown in."""
-
-    category: Code
-    type: Code
-    modifier: Code
-    region: Code
-    colour: tuple[float, float, float]
-
-    @property
-    def entry(self) -> str:
-        """The text that Slicer keeps in a segment's terminology tag."""
-        codes = [
-            f"{code.scheme}^{code.value}^{code.meaning}" for code in (self.category, self.type, self.modifier)
-        ]
-        region = f"{self.region.scheme}^{self.region.value}^{self.region.meaning}"
-        return "~".join([CONTEXT, *codes, REGION_CONTEXT, region, "^^"])
-
-
-LUNG = Code("39607008", "Lung")
-LESION_MEANING = Meaning(
-    Code("49755003", "Morphologically Altered Structure"),
-    Code("47351003", "Infiltrate"),
-    Code("840539006", "COVID-19"),
-    LUNG,
-    (230 / 255, 76 / 255, 60 / 255),
-)
-LUNGS_MEANING = Meaning(
-    Code("123037004", "Anatomical Structure"), LUNG, NO_CODE, NO_CODE, (197 / 255, 165 / 255, 145 / 255)
-)
+LESION_MEANING = LESION
+LUNGS_MEANING = Meaning("Lungs", ANATOMY, LUNG, Code("", "", ""), None, (197 / 255, 165 / 255, 145 / 255))
 
 
 def describe(segment, meaning: Meaning) -> None:
     """Give a vtkSegment its terminology and its colour."""
-    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), meaning.entry)
+    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), meaning.terminology_entry)
     segment.SetColor(*meaning.colour)
 
 

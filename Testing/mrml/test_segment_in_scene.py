@@ -10,10 +10,11 @@ import vtk  # noqa: E402
 
 from GASNetLib.errors import Cancelled, InputError, ModelError, NotAChestCT  # noqa: E402
 from GASNetLib.phantom import make_phantom  # noqa: E402
+from GASNetLib.segment_meaning import CONTEXT  # noqa: E402
 from GASNetSegmentLib.ct_nodes import geometry_of  # noqa: E402
 from GASNetSegmentLib.result import LESION, LUNGS, Result  # noqa: E402
 from GASNetSegmentLib.segments import segment_array, set_segment_array  # noqa: E402
-from GASNetSegmentLib.terminology import CONTEXT, register  # noqa: E402
+from GASNetSegmentLib.terminology import register  # noqa: E402
 from scene_samples import PROVENANCE, add_ct, evidence_of_phantom  # noqa: E402
 
 OBLIQUE = (0.96, -0.28, 0.0, 0.28, 0.96, 0.0, 0.0, 0.0, 1.0)
