@@ -16,7 +16,7 @@ from .panel import TrainPanel
 from .scene_cases import add_scene_case
 from .task import Task
 
-CASE, ROLE, STATUS, REASON = range(4)
+CASE, STATUS = 0, 2
 THUMBNAIL_PIXELS = 40
 KEYS = {"labelled": "L", "diseased": "D", "healthy": "H", "validation": "V"}
 COLOURS = {REFUSED: "#c0392b", FLAGGED: "#b9770e"}
@@ -198,7 +198,7 @@ class CohortSection:
         for position, row in enumerate(self.cohort):
             texts = (row.case.name, row.case.role, row.status, row.reason.replace("\n", " "))
             for column, text in enumerate(texts):
-                table.setItem(position, column, _cell(text, row))
+                table.setItem(position, column, _cell(text, row, column))
         table.resizeColumnsToContents()
         table.resizeRowsToContents()
         self._ui.cohortLabel.text = self._in_words()
@@ -222,12 +222,12 @@ class CohortSection:
         self.show()
 
 
-def _cell(text: str, row) -> qt.QTableWidgetItem:
+def _cell(text: str, row, column: int) -> qt.QTableWidgetItem:
     item = qt.QTableWidgetItem(text)
     item.setToolTip(f"{row.case.ct}\n{row.reason}".strip())
     item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
-    if row.status in COLOURS and text == row.status:
+    if column == STATUS and row.status in COLOURS:
         item.setForeground(qt.QBrush(qt.QColor(COLOURS[row.status])))
-    if row.thumbnail is not None and text == row.case.name:
+    if column == CASE and row.thumbnail is not None:
         item.setIcon(qt.QIcon(str(row.thumbnail)))
     return item

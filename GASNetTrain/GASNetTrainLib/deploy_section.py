@@ -21,10 +21,14 @@ class DeploySection:
     """Challenger against champion, then deploy, roll back or export."""
 
     def __init__(
-        self, panel: TrainPanel, runs: Callable[[], list[RunHandle]], on_deployed: Callable[[], None]
+        self,
+        panel: TrainPanel,
+        runs: Callable[[], list[RunHandle]],
+        on_deployed: Callable[[], None],
+        on_pair: Callable[[bool], None],
     ) -> None:
         self._panel, self._ui = panel, panel.ui
-        self._runs, self._on_deployed = runs, on_deployed
+        self._runs, self._on_deployed, self._on_pair = runs, on_deployed, on_pair
         self._candidates: list[tuple[RunHandle, Path]] = []
         self._task: Task | None = None
         ui = self._ui
@@ -58,6 +62,7 @@ class DeploySection:
         )
         comparing, some = self._task is not None, bool(self._candidates)
         self._ui.compareButton.enabled = some and in_use is not None and not comparing
+        self._on_pair(some and in_use is not None)
         self._ui.compareCancelButton.visible = self._ui.compareProgress.visible = comparing
         self._ui.deployButton.enabled = self._ui.exportButton.enabled = some
         self._ui.compareTable.visible = bool(self._ui.compareTable.rowCount)
@@ -67,15 +72,19 @@ class DeploySection:
         """The training and the model that are chosen."""
         return self._candidates[self._ui.candidateBox.currentIndex]
 
+    @property
+    def pair(self) -> tuple[Path, Path]:
+        """The model in use and the chosen one."""
+        return self._panel.logic.models.in_use(), self.candidate[1]
+
     # --- compare ------------------------------------------------------------------------------------------
 
     def _compare(self) -> None:
         self._panel.clear_problem()
         with self._panel.problems_shown():
-            run, model = self.candidate
             logic = self._panel.logic
-            frozen = logic.newCohort(run.folder.cohort_file).cohort
-            task = logic.beginComparison([logic.models.in_use(), model], frozen)
+            frozen = logic.newCohort(self.candidate[0].folder.cohort_file).cohort
+            task = logic.beginComparison(self.pair, frozen)
             self._task = self._panel.follow(task, self._show, self._ended, self._progress)
         self.update()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from GASNetLib.errors import Cancelled
 from GASNetSegmentLib.panel import Panel
+from GASNetSegmentLib.worker_client import WorkerClient
 
 from .task import Task
 
@@ -27,10 +28,10 @@ class Followed:
 
 
 class TrainPanel(Panel):
-    """The panel's shared parts; tasks instead of GASNetSegment's warm worker."""
+    """The panel's shared parts: those of GASNetSegment with its warm worker, and tasks."""
 
-    def __init__(self, ui, logic) -> None:
-        Panel.__init__(self, ui, logic, client=None)
+    def __init__(self, ui, logic, client: WorkerClient) -> None:
+        Panel.__init__(self, ui, logic, client)
         self._followed: list[Followed] = []
 
     def follow(
@@ -46,8 +47,8 @@ class TrainPanel(Panel):
         return task
 
     def close(self) -> None:
-        """End the tasks; trainings go on, for they are no tasks."""
-        self._timer.stop()
+        """End worker and tasks; trainings go on, for they are neither."""
+        Panel.close(self)
         for followed in self._followed:
             followed.task.close()
         self._followed = []
@@ -56,7 +57,8 @@ class TrainPanel(Panel):
         for followed in list(self._followed):
             with self.problems_shown():
                 self._look_at(followed)
-        if not self._followed:
+        self.client.poll()
+        if not self._followed and not self.client.busy:
             self._timer.stop()
 
     def _look_at(self, followed: Followed) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from GASNetLib.cohort import read_cohort
 from GASNetLib.errors import Cancelled, GASNetError
+from GASNetLib.run.errors import RunError
 from GASNetLib.run.folder import RunFolder
 from GASNetLib.worker import watch_parent
 
@@ -32,13 +33,13 @@ class TaskProcess:
     """Serves the one request of a folder."""
 
     def __init__(self, folder: Path, parent_is_there: Callable[[], bool]) -> None:
-        self._folder = folder
+        self.folder = folder
         self._parent_is_there = parent_is_there
 
     def run(self) -> None:
         """Do what is asked; whatever happens, the last event says how it ended."""
         try:
-            request = json.loads((self._folder / REQUEST_FILE).read_text(encoding="utf-8"))
+            request = json.loads((self.folder / REQUEST_FILE).read_text(encoding="utf-8"))
             action = ACTIONS[request.pop("do")]
             self._tell("done", result=action(self, **request))
         except Cancelled:
@@ -62,17 +63,17 @@ class TaskProcess:
 
     def cancelled(self) -> bool:
         """Whether Cancel was pressed, or the program that asked is gone."""
-        return (self._folder / CANCEL_FILE).exists() or not self._parent_is_there()
+        return (self.folder / CANCEL_FILE).exists() or not self._parent_is_there()
 
     def cohort(self):
         """The cohort that came with the request."""
-        return read_cohort(self._folder / COHORT_FILE)
+        return read_cohort(self.folder / COHORT_FILE)
 
     def _tell_error(self, kind: str, cause: str, advice: str) -> None:
         self._tell("error", error=kind, cause=cause, advice=advice, details=traceback.format_exc())
 
     def _tell(self, event: str, **more: Any) -> None:
-        with (self._folder / EVENTS_FILE).open("a", encoding="ascii") as file:
+        with (self.folder / EVENTS_FILE).open("a", encoding="ascii") as file:
             file.write(json.dumps({"event": event, **more}) + "\n")
 
 
@@ -114,6 +115,28 @@ def prepare(
     return run
 
 
+def measure(task: TaskProcess, preset: str, device: str, cache: str) -> float:
+    """Iterations per second of a preset with all its terms, by really doing two; the first warms up."""
+    from GASNetLib.training.presets import preset as preset_of
+    from GASNetLib.training.session import prepare_run, work_on
+    from GASNetLib.training.settings import as_data, changed
+
+    settings = preset_of(preset)
+    from_the_start = {
+        f"terms.{name}": 0 for name, start in as_data(settings)["terms"].items() if start is not None
+    }
+    changes = {**from_the_start, "iterations": 2, "log_every": 1, "preview_every": 3, "val_every": 3}
+    task.progress("Measuring", 0.0)
+    run = prepare_run(
+        task.folder / "run", task.cohort(), changed(settings, changes), device=device, cache=Path(cache)
+    )
+    work_on(run.path)
+    state = run.state()
+    if state.state != "done":
+        raise RunError(state.cause or "The measurement did not end.", state.advice)
+    return [event["per_second"] for event in run.events() if event["kind"] == "iteration"][-1]
+
+
 def compare(task: TaskProcess, models: list[str], device: str) -> dict:
     """Compare models on the validation cases; see :class:`.comparison.ComparisonTable` for the fields."""
     from GASNetLib.training.comparison import compare_models
@@ -136,7 +159,13 @@ def stop(task: TaskProcess, run: str, patience: float) -> str:
     return RunFolder.open(run).stop(patience)
 
 
-ACTIONS: dict[str, Callable] = {"check": check, "prepare": prepare, "compare": compare, "stop": stop}
+ACTIONS: dict[str, Callable] = {
+    "check": check,
+    "prepare": prepare,
+    "measure": measure,
+    "compare": compare,
+    "stop": stop,
+}
 
 
 def main(arguments: list[str]) -> None:

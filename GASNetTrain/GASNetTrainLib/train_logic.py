@@ -149,6 +149,10 @@ class TrainLogic:
             cache=str(self.cache),
         )
 
+    def beginMeasuring(self, cohort: Cohort, preset: str, device: str = "auto") -> Task:
+        """Measure how fast this computer trains, without waiting; the result is iterations per second."""
+        return Task(self._interpreter, "measure", cohort, preset=preset, device=device, cache=str(self.cache))
+
     def launch(self, run_folder: str | Path) -> RunHandle:
         """Start or resume the training of a prepared folder, and remember it."""
         run = self.openRun(run_folder)

@@ -16,6 +16,7 @@ from .cohort_section import CohortSection
 from .panel import TrainPanel
 from .run_handle import RunHandle
 from .speed import measured_speed
+from .task import Task
 from .words import duration
 
 ABOUT = {
@@ -41,6 +42,8 @@ class TrainSection:
         self._preparing = False
         self._installed = True
         self._models: list[Path | None] = []
+        self._measuring: Task | None = None
+        self._measured: dict[tuple[str, str], float] = {}
         for name in ABOUT:
             self._ui.presetBox.addItem(name)
         for device in DEVICES:
@@ -49,6 +52,8 @@ class TrainSection:
         self._ui.presetBox.connect("currentIndexChanged(int)", self.update)
         self._ui.deviceBox.connect("currentIndexChanged(int)", self.update)
         self._ui.trainButton.connect("clicked(bool)", self._train)
+        self._ui.measureButton.connect("clicked(bool)", self._measure)
+        self._ui.measureCancelButton.connect("clicked(bool)", self._cancel_measuring)
         self._ui.runNameEdit.text = _free_name()
 
     def set_installed(self, installed: bool) -> None:
@@ -75,14 +80,41 @@ class TrainSection:
         ui.presetLabel.text = f"{ABOUT[preset]} {self._estimate(preset)}"
         checked = self._cohort.cohort.is_checked
         ui.trainButton.enabled = self._installed and checked and not self._preparing
+        ui.measureButton.enabled = self._installed and checked and self._measuring is None
+        ui.measureCancelButton.visible = self._measuring is not None
         ui.trainLabel.text = "" if checked else _("Check the cohort first.")
 
     def _estimate(self, preset: str) -> str:
-        speed = measured_speed(self._panel.logic.runs(), preset, self._ui.deviceBox.currentText)
+        device = self._ui.deviceBox.currentText
+        measured = self._measured.get((preset, device))
+        speed = measured or measured_speed(self._panel.logic.runs(), preset, device)
         if speed is None:
-            return _("How long it takes here is not measured yet: the first iterations will tell.")
-        left = duration(PRESETS[preset].iterations / speed)
-        return _("About {time}, by earlier trainings on this computer.").format(time=left)
+            return _("How long it takes on this computer is not measured yet.")
+        time = duration(PRESETS[preset].iterations / speed)
+        if measured:
+            return _("About {time} on this computer, as measured, without validation.").format(time=time)
+        return _("About {time}, by earlier trainings on this computer.").format(time=time)
+
+    def _measure(self) -> None:
+        self._panel.clear_problem()
+        preset, device = self._ui.presetBox.currentText, self._ui.deviceBox.currentText
+        with self._panel.problems_shown():
+            task = self._panel.logic.beginMeasuring(self._cohort.cohort.usable, preset, device)
+            self._measuring = self._panel.follow(
+                task, lambda speed: self._take_speed(preset, device, speed), self._measuring_ended
+            )
+        self.update()
+
+    def _take_speed(self, preset: str, device: str, speed: float) -> None:
+        self._measured[preset, device] = speed
+        self.update()
+
+    def _measuring_ended(self) -> None:
+        self._measuring = None
+        self.update()
+
+    def _cancel_measuring(self) -> None:
+        self._measuring.close()  # in the middle of an iteration it hears nothing
 
     def _train(self) -> None:
         self._panel.clear_problem()

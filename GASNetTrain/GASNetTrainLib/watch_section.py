@@ -16,7 +16,6 @@ from .run_handle import LIVING, RESUMABLE, RunHandle
 from .words import duration, event_in_words, notice_of, number, state_in_words
 
 LOOK_MS = 1000
-PREVIEW_WIDTH = 440
 STOP_PATIENCE_S = 600.0
 
 
@@ -155,7 +154,9 @@ class WatchSection:
             return
         self._ui.previewLabel.toolTip = path
         picture = qt.QPixmap(path)
-        self._ui.previewLabel.setPixmap(picture.scaledToWidth(PREVIEW_WIDTH, qt.Qt.SmoothTransformation))
+        self._ui.previewLabel.setPixmap(
+            picture.scaledToWidth(self._ui.logEdit.width, qt.Qt.SmoothTransformation)
+        )
 
     # --- curves -------------------------------------------------------------------------------------------
 

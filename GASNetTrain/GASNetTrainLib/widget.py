@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
@@ -10,11 +11,14 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
 from GASNetSegmentLib import installation
+from GASNetSegmentLib.worker_client import WorkerClient
 
 from .cohort_section import CohortSection
 from .deploy_section import DeploySection
 from .logic import GASNetTrainLogic
 from .panel import TrainPanel
+from .processes import Interpreter
+from .side_by_side_section import SideBySideSection
 from .train_section import TrainSection
 from .watch_section import WatchSection
 
@@ -37,9 +41,12 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
         self.logic = GASNetTrainLogic()
-        self.panel = TrainPanel(self.ui, self.logic)
+        self.panel = TrainPanel(self.ui, self.logic, _worker_client())
         self.watch = WatchSection(self.panel, self._on_models)
-        self.deploy = DeploySection(self.panel, lambda: self.watch.runs, self._on_deployed)
+        self.side_by_side = SideBySideSection(self.panel, lambda: self.deploy.pair)
+        self.deploy = DeploySection(
+            self.panel, lambda: self.watch.runs, self._on_deployed, self.side_by_side.set_possible
+        )
         self.train = None  # the cohort tells of its changes before there is a section for training
         self.cohort = CohortSection(self.panel, self._on_cohort)
         self.train = TrainSection(self.panel, self.cohort, self.watch.take)
@@ -70,6 +77,7 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartClose(self, caller, event) -> None:
         """The scene is about to be closed; trainings have nothing to do with it."""
         self.watch.drop_curves()
+        self.side_by_side.abandon()
 
     def onAboutToQuit(self) -> None:
         """Slicer ends: trainings go on, or are asked to stop, as the person likes."""
@@ -102,3 +110,8 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _on_deployed(self) -> None:
         self.train.refresh_models()
         self.deploy.update()
+
+
+def _worker_client() -> WorkerClient:
+    python = Interpreter.of_slicer(slicer.app.slicerHome)
+    return WorkerClient(python.executable, python.environment, Path(slicer.app.temporaryPath))

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import slicer
 
+from GASNetLib.phantom import make_phantom
+from GASNetSegmentLib.ct_nodes import volume_node_of
+from GASNetSegmentLib.result import Result
 from train_samples import LONG, write_tiny_cohort
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -111,6 +114,9 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
 
     ui.presetBox.currentText = "smoke"
     assert "not measured yet" in ui.presetLabel.text
+    ui.measureButton.click()
+    host.wait_until(lambda: ui.measureButton.enabled, SECONDS, "the measurement ends")
+    assert "as measured" in ui.presetLabel.text, ui.problemLabel.text
     ui.startBox.currentIndex = ui.startBox.count - 1
     ui.deviceBox.currentText = "cpu"
     ui.runNameEdit.text = "evening"
@@ -133,8 +139,16 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     assert chart.GetNumberOfPlotSeriesNodes() == 5
     ui.curvesButton.click()
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotSeriesNode") == 0
-    filled.train.update()
-    assert "earlier trainings on this computer" in ui.presetLabel.text
+
+    phantom = make_phantom(seed=1, shape=(24, 48, 48), lesions="moderate")
+    ui.compareVolumeSelector.setCurrentNode(volume_node_of(phantom.hu, phantom.geometry, "Open"))
+    ui.sideBySideButton.click()
+    host.wait_until(lambda: not filled.side_by_side.busy, SECONDS, "both results are there")
+    results = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert [node.GetName() for node in results] == ["Open, model in use", "Open, new model"]
+    views = [node.GetDisplayNode().GetNthViewNodeID(0) for node in results]
+    assert views == ["vtkMRMLSliceNodeRed", "vtkMRMLSliceNodeYellow"]
+    assert Result.of(results[0]).provenance["model"] != Result.of(results[1]).provenance["model"]
 
     before = filled.logic.modelInUse()
     ui.compareButton.click()
