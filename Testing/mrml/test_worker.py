@@ -14,7 +14,9 @@ import psutil
 import pytest
 
 import GASNetLib
+from GASNetLib.errors import ResourceError
 from GASNetLib.phantom import write_phantom
+from GASNetLib.worker import Worker
 from GASNetSegmentLib.interpreter import python_executable, worker_environment
 from GASNetSegmentLib.worker_client import Request, WorkerClient
 
@@ -179,7 +181,6 @@ def test_worker_ends_when_its_parent_is_killed(tmp_path):
 
 
 def test_file_is_segmented_into_a_folder(client, phantom, model_file, tmp_path):
-    pytest.importorskip("GASNetLib.files", reason="the writer of files is not there yet")
     ct = write_phantom(phantom, tmp_path / "Ä b" / "one.nii.gz")
     answers = Answers()
     client.ask(
@@ -207,6 +208,38 @@ def test_check_of_this_computer(client, model_file):
 
     assert answers.answer["device"] == "cpu" and answers.answer["seconds"] > 0
     assert "PyTorch" in answers.answer["versions"]
+
+
+def test_half_installed_torch_is_named(tmp_path, phantom, model_file):
+    broken = tmp_path / "broken" / "torch"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('DLL load failed', name='torch')")
+    environment = worker_environment(ENGINE)
+    environment["PYTHONPATH"] = os.pathsep.join([str(broken.parent), environment["PYTHONPATH"]])
+    client, answers = WorkerClient(python_executable(), environment, tmp_path), Answers()
+    try:
+        ask_to_segment(client, answers, phantom, model_file)
+        wait(client, lambda: answers.finished)
+    finally:
+        client.close()
+
+    assert "torch" in answers.error.cause and "half installed" in answers.error.cause
+    assert "Install" in answers.error.advice and "DLL load failed" in answers.details
+
+
+def test_worker_ends_when_nothing_is_asked_of_it(tmp_path):
+    Worker(tmp_path, lambda: True, idle_s=0.1).run()
+
+    assert '"ready"' in (tmp_path / "events.jsonl").read_text()
+
+
+def test_program_that_cannot_be_started_is_told(tmp_path, phantom, model_file):
+    client = WorkerClient(str(tmp_path / "no python"), dict(os.environ), tmp_path)
+
+    with pytest.raises(ResourceError, match="cannot be started"):
+        ask_to_segment(client, Answers(), phantom, model_file)
+
+    assert not list(tmp_path.glob("gasnet-worker-*"))
 
 
 def test_interpreter_of_slicer_is_the_real_one(tmp_path):
