@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,3 +45,17 @@ def load_module(host: Host) -> Callable[[str], Any]:
         return host.open_module(name)
 
     return load
+
+
+@pytest.fixture(autouse=True)
+def same_packages_afterwards():
+    """A module that is loaded anew brings new classes; tests of other folders hold the old ones."""
+
+    def ours() -> dict:
+        return {name: module for name, module in sys.modules.items() if name.startswith("GASNet")}
+
+    before = ours()
+    yield
+    for name in ours():
+        del sys.modules[name]
+    sys.modules.update(before)
