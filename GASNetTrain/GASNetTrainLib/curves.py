@@ -20,6 +20,7 @@ CHARTS = {
 """Curves by the chart that they are drawn in; losses carry the engine's names (Xu et al. 2020)."""
 
 DICE = "validation Dice"
+LOSSES = frozenset(name for names in CHARTS.values() for name in names) - {DICE}
 COLOURS = ((0.12, 0.47, 0.71), (0.89, 0.29, 0.20), (0.20, 0.63, 0.17), (0.58, 0.40, 0.74), (0.90, 0.60, 0.00))
 POINTS_SHOWN = 2000
 """More points than a view has pixels only cost time: then every second one is dropped."""
@@ -137,8 +138,7 @@ def _hidden(kind: str, name: str):
 
 def _values(event: Event) -> dict[str, float]:
     if event["kind"] == "iteration":
-        known = {name for names in CHARTS.values() for name in names}
-        return {name: value for name, value in event["losses"].items() if name in known}
+        return {name: value for name, value in event["losses"].items() if name in LOSSES}
     if event["kind"] == "validation" and event["dice"]["mean"] is not None:
         return {DICE: event["dice"]["mean"]}
     return {}

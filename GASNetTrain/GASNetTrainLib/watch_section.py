@@ -150,7 +150,7 @@ class WatchSection:
         previews = run.previews()
         path = str(previews[-1]) if previews else ""
         self._ui.previewLabel.visible = bool(path)
-        if self._ui.previewLabel.toolTip == path:
+        if not path or self._ui.previewLabel.toolTip == path:
             return
         self._ui.previewLabel.toolTip = path
         picture = qt.QPixmap(path)

@@ -62,6 +62,18 @@ def test_empty_panel_says_what_is_missing(panel):
     assert panel.ui.advancedGroup.collapsed
 
 
+def test_self_test_and_logic_for_python(panel):
+    assert slicer.util.getModuleLogic("GASNetTrain").newCohort().still_missing()
+    slicer.selfTests["GASNetTrain"]()
+
+
+def test_every_script_and_resource_is_installed(panel):
+    listed = (REPOSITORY / "GASNetTrain" / "CMakeLists.txt").read_text(encoding="utf-8")
+    folder = REPOSITORY / "GASNetTrain"
+    files = [*folder.glob("GASNetTrainLib/*.py"), *folder.glob("Resources/*/*")]
+    assert [f for f in files if f.relative_to(folder).as_posix() not in listed] == []
+
+
 def test_cohort_is_filled_changed_and_saved(host, filled, tiny, tmp_path):
     ui = filled.ui
     assert column(ui.cohortTable, 0) == ["labelled", "diseased", "healthy", "validation"]
