@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
@@ -12,9 +13,11 @@ from GASNetSegmentLib.panel import fill_table
 
 from .comparison import FIGURES, ComparisonTable
 from .panel import TrainPanel
-from .run_handle import RunHandle
 from .task import Task
 from .words import number
+
+if TYPE_CHECKING:
+    from .run_handle import RunHandle
 
 
 class DeploySection:
@@ -37,7 +40,6 @@ class DeploySection:
         ui.deployButton.connect("clicked(bool)", self._deploy)
         ui.rollBackButton.connect("clicked(bool)", self._roll_back)
         ui.exportButton.connect("clicked(bool)", self._export)
-        self.update()
 
     def refresh(self) -> None:
         """List the models that the trainings have made so far; the choice stays."""

@@ -15,6 +15,7 @@ from GASNetLib.run.folder import RunFolder, RunState, state_of
 from GASNetLib.run.process import start_detached
 
 from .processes import Interpreter
+from .run_states import LIVING, RESUMABLE
 from .task import Task
 
 STOP_PATIENCE_S = 600.0
@@ -22,8 +23,6 @@ STOP_PATIENCE_S = 600.0
 
 POLL_S = 0.2
 LOG_CHARACTERS = 4000
-LIVING = ("starting", "running", "stopping")
-RESUMABLE = ("new", "stopped", "interrupted", "failed")
 
 CHECKPOINT_ADVICE = {
     True: "All up to the last checkpoint is saved: resume it.",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from statistics import median
+from typing import TYPE_CHECKING
 
 from GASNetLib.run.errors import RunError
 
-from .run_handle import RunHandle
+if TYPE_CHECKING:
+    from .run_handle import RunHandle
+
 
 FEWEST = 3
 """The first iterations are slower than the rest."""

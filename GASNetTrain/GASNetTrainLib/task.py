@@ -20,7 +20,7 @@ from GASNetLib.errors import Cancelled, GASNetError, InputError, ModelError, Not
 from GASNetLib.run.errors import RunError
 
 from .processes import Interpreter
-from .task_process import CANCEL_FILE, COHORT_FILE, EVENTS_FILE, REQUEST_FILE
+from .task_files import CANCEL_FILE, COHORT_FILE, EVENTS_FILE, REQUEST_FILE
 
 ERRORS = {
     kind.__name__: kind
@@ -59,7 +59,7 @@ class Task:
         self._result: Any = None
         self._answered = False
         self._read = 0
-        self._folder = Path(tempfile.mkdtemp(prefix="gasnet-task-"))
+        self._folder = _private_folder()
         parent = [str(os.getpid()), repr(psutil.Process().create_time())]
         command = interpreter.command("GASNetTrainLib.task_process", str(self._folder), *parent)
         hidden = {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {}
@@ -177,3 +177,12 @@ class Task:
             return (self._folder / LOG_FILE).read_text(encoding="utf-8", errors="replace")[-LOG_CHARACTERS:]
         except OSError:
             return ""
+
+
+def _private_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="gasnet-task-"))
+    except OSError as error:
+        raise ResourceError(
+            f"The temporary folder cannot be written to ({error.strerror}).", "Free disk space."
+        ) from error

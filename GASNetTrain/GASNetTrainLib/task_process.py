@@ -24,7 +24,7 @@ from GASNetLib.run.errors import RunError
 from GASNetLib.run.folder import RunFolder
 from GASNetLib.worker import watch_parent
 
-REQUEST_FILE, EVENTS_FILE, CANCEL_FILE, COHORT_FILE = "request.json", "events.jsonl", "cancel", "cohort.csv"
+from .task_files import CANCEL_FILE, COHORT_FILE, EVENTS_FILE, REQUEST_FILE
 
 Progress = Callable[[str, float], None]
 

@@ -1,27 +1,30 @@
-"""Cohort, training, comparison, deployment for panel and Python. No Qt, and no torch in this process."""
+"""Cohort, training, comparison, deployment for panel and Python. No Qt, and no torch in this process.
+
+What takes psutil and safetensors is imported late: Slicer shows the module before they are installed.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from GASNetLib.atomic import written_aside
 from GASNetLib.cohort import Cohort
 from GASNetLib.errors import ModelError
-from GASNetLib.model import read_model_info
 from GASNetLib.model_store import ModelStore
 from GASNetLib.run.errors import RunError
-from GASNetLib.run.folder import find_runs
 from GASNetLib.training.presets import PRESETS
 
 from .cohort_table import CohortTable, Row
 from .comparison import ComparisonTable
 from .known_runs import KnownRuns, Settings
 from .processes import Interpreter
-from .run_handle import RunHandle
 from .task import Task
+
+if TYPE_CHECKING:
+    from .run_handle import RunHandle
 
 CACHE_FOLDER = "cache"
 
@@ -165,12 +168,18 @@ class TrainLogic:
         Raises:
             RunError: no run there, damaged, or made by a newer version.
         """
+        from .run_handle import RunHandle
+
         run = RunHandle(runFolder, self._interpreter)
         self._known.add(run.path)
         return run
 
     def runs(self) -> list[RunHandle]:
         """The trainings that are known and those in the run home: running, ended or interrupted."""
+        from GASNetLib.run.folder import find_runs
+
+        from .run_handle import RunHandle
+
         paths = self._known.paths()
         paths += [run.path for run in find_runs(self.run_home) if run.path not in paths]
         found = []
@@ -229,6 +238,8 @@ class TrainLogic:
         Raises:
             ModelError: no model. ResourceError: the file cannot be written.
         """
+        from GASNetLib.model import read_model_info
+
         read_model_info(Path(model))
         target = Path(target).absolute()
         with written_aside(target) as aside:

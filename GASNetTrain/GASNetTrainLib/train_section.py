@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
@@ -14,10 +15,12 @@ from GASNetLib.training.presets import PRESETS
 
 from .cohort_section import CohortSection
 from .panel import TrainPanel
-from .run_handle import RunHandle
 from .speed import measured_speed
 from .task import Task
 from .words import duration
+
+if TYPE_CHECKING:
+    from .run_handle import RunHandle
 
 ABOUT = {
     "finetune": "From a model to your own CTs: hours on a GPU.",
@@ -35,12 +38,15 @@ class TrainSection:
     """Starts a training in a process of its own."""
 
     def __init__(
-        self, panel: TrainPanel, cohort: CohortSection, on_started: Callable[[RunHandle], None]
+        self,
+        panel: TrainPanel,
+        cohort: CohortSection,
+        runs: Callable[[], list[RunHandle]],
+        on_started: Callable[[RunHandle], None],
     ) -> None:
         self._panel, self._ui = panel, panel.ui
-        self._cohort, self._on_started = cohort, on_started
+        self._cohort, self._runs, self._on_started = cohort, runs, on_started
         self._preparing = False
-        self._installed = True
         self._models: list[Path | None] = []
         self._measuring: Task | None = None
         self._measured: dict[tuple[str, str], float] = {}
@@ -55,11 +61,6 @@ class TrainSection:
         self._ui.measureButton.connect("clicked(bool)", self._measure)
         self._ui.measureCancelButton.connect("clicked(bool)", self._cancel_measuring)
         self._ui.runNameEdit.text = _free_name()
-
-    def set_installed(self, installed: bool) -> None:
-        """Tell whether what the engine needs is there."""
-        self._installed = installed
-        self.update()
 
     def refresh_models(self) -> None:
         """List the models to start from; the one in use is chosen."""
@@ -79,15 +80,15 @@ class TrainSection:
         ui, preset = self._ui, self._ui.presetBox.currentText
         ui.presetLabel.text = f"{ABOUT[preset]} {self._estimate(preset)}"
         checked = self._cohort.cohort.is_checked
-        ui.trainButton.enabled = self._installed and checked and not self._preparing
-        ui.measureButton.enabled = self._installed and checked and self._measuring is None
+        ui.trainButton.enabled = checked and not self._preparing
+        ui.measureButton.enabled = checked and self._measuring is None
         ui.measureCancelButton.visible = self._measuring is not None
         ui.trainLabel.text = "" if checked else _("Check the cohort first.")
 
     def _estimate(self, preset: str) -> str:
         device = self._ui.deviceBox.currentText
         measured = self._measured.get((preset, device))
-        speed = measured or measured_speed(self._panel.logic.runs(), preset, device)
+        speed = measured or measured_speed(self._runs(), preset, device)
         if speed is None:
             return _("How long it takes on this computer is not measured yet.")
         time = duration(PRESETS[preset].iterations / speed)

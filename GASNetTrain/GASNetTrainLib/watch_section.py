@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-from GASNetLib.run.folder import RunState
-
 from .curves import CHARTS, Curves
 from .panel import TrainPanel
-from .run_handle import LIVING, RESUMABLE, RunHandle
+from .run_states import LIVING, RESUMABLE
 from .words import duration, event_in_words, notice_of, number, state_in_words
+
+if TYPE_CHECKING:
+    from GASNetLib.run.folder import RunState
+
+    from .run_handle import RunHandle
 
 LOOK_MS = 1000
 STOP_PATIENCE_S = 600.0
@@ -51,7 +55,8 @@ class WatchSection:
 
     def start(self) -> None:
         """Find the trainings again, running or ended, and follow them."""
-        self.runs = self._panel.logic.runs()
+        known = {run.path: run for run in self.runs}
+        self.runs = [known.get(run.path, run) for run in self._panel.logic.runs()]
         self._fill_table()
         self.look()
         if self.chosen is None and self.runs:

@@ -49,12 +49,11 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         )
         self.train = None  # the cohort tells of its changes before there is a section for training
         self.cohort = CohortSection(self.panel, self._on_cohort)
-        self.train = TrainSection(self.panel, self.cohort, self.watch.take)
+        self.train = TrainSection(self.panel, self.cohort, lambda: self.watch.runs, self.watch.take)
         self.ui.openSegmentButton.connect("clicked(bool)", lambda: slicer.util.selectModule("GASNetSegment"))
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         slicer.app.connect("aboutToQuit()", self.onAboutToQuit)
         self._update()
-        self.watch.start()
 
     def cleanup(self) -> None:
         """The module goes away (reload, Slicer ends): tasks end, trainings go on."""
@@ -96,12 +95,16 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _update(self) -> None:
         missing = installation.missing()
         self.ui.installationFrame.visible = bool(missing)
+        for section in (self.ui.trainSection, self.ui.watchSection, self.ui.deploySection):
+            section.enabled = not missing
         self.cohort.set_installed(not missing)
-        self.train.set_installed(not missing)
+        if missing:
+            return
         self._on_deployed()
+        self.watch.start()
 
     def _on_cohort(self) -> None:
-        if self.train is not None:
+        if self.train is not None and self.ui.trainSection.enabled:
             self.train.update()
 
     def _on_models(self) -> None:

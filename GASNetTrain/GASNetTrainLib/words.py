@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from slicer.i18n import tr as _
 
 from GASNetLib.run.events import Event
-from GASNetLib.run.folder import RunState
+
+if TYPE_CHECKING:
+    from GASNetLib.run.folder import RunState
 
 
 def number(value: float | None, digits: int = 3) -> str:

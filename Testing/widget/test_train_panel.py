@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,25 @@ def test_empty_panel_says_what_is_missing(panel):
     assert panel.ui.watchFrame.isHidden()
     assert panel.ui.problemFrame.isHidden()
     assert panel.ui.advancedGroup.collapsed
+
+
+def test_first_start_without_the_packages(host, load_module, monkeypatch):
+    """As in a fresh Slicer: nothing of what the engine needs can be imported."""
+    for name in ("torch", "safetensors", "safetensors.numpy", "psutil"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in [name for name in sys.modules if name.split(".")[0] in ("GASNetLib", "GASNetSegmentLib")]:
+        monkeypatch.delitem(sys.modules, name)
+
+    panel = load_module("GASNetTrain")
+
+    assert not panel.ui.installationFrame.isHidden()
+    assert not panel.ui.trainSection.enabled and not panel.ui.checkButton.enabled
+
+
+def test_without_a_main_window(windowless_host):
+    windowless_host.load_module(REPOSITORY / "GASNetTrain" / "GASNetTrain.py")
+    panel = slicer.modules.gasnettrain.widgetRepresentation().self()
+    assert panel.ui.installationFrame.isHidden() and panel.ui.trainSection.enabled
 
 
 def test_self_test_and_logic_for_python(panel):
