@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from .crop import Box
 from .geometry import Geometry
 from .lungs_classical import LEFT, RIGHT, classical_lungs
+from .morphology import box_around
 from .resampling import index_range, part_of, sampled
 from .volume import Volume, check_chest_ct
 
@@ -99,6 +100,9 @@ def _row_ends(mask: np.ndarray) -> np.ndarray:
 def _on_native_grid(labels: np.ndarray, grid: Geometry, native: Geometry) -> np.ndarray:
     """Labels on the CT's grid; the surface is interpolated, so that the coarse grid leaves no staircase."""
     whole = np.zeros(native.shape, np.uint8)
+    box = box_around(labels > 0, 2)  # little more than the lungs: sampling costs by the voxel
+    starts, stops = (np.array([getattr(side, end) for side in reversed(box)]) for end in ("start", "stop"))
+    labels, grid = labels[box], part_of(grid, starts, np.minimum(stops, grid.size))[1]
     region, part = part_of(native, *index_range(native, grid.corners()))
     share = sampled(grid.image((labels > 0).astype(np.uint8) * 200), part, 0)
     # The label of a lung goes on beyond its voxels, to where its share falls below a half.
