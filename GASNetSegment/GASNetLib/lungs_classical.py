@@ -41,6 +41,8 @@ BODY_HU = -300
 GAS_ABOVE_AIR_HU = 60
 SMALLEST_GAS_ML = 2.0
 LARGEST_AIR_AROUND_GAS = 0.5
+SMALLEST_LUNG_SHARE = 0.25  # of the largest piece of air; smaller ones may be gas
+BASE_SHARE = 0.25  # of the lungs' height, from their lower end: stomach and colon reach no higher
 VESSEL_VOXELS = (2, 2, 2)
 CUT_MARGIN_VOXELS = 6
 DEEPEST_JUNCTION_MM = 25.0
@@ -59,6 +61,7 @@ class Scan:
         grid: its geometry.
         air: HU below which a voxel is air or lung.
         bone: HU above which a voxel is bone, never lung.
+        absolute: whether air is near −1000 everywhere; contrast equalisation makes lung as dark.
     """
 
     hu: np.ndarray
@@ -66,6 +69,7 @@ class Scan:
     grid: Geometry
     air: float
     bone: float
+    absolute: bool
 
     @property
     def voxel_ml(self) -> float:
@@ -86,7 +90,8 @@ def classical_lungs(volume: Volume) -> tuple[np.ndarray, Geometry]:
     scan, air = _cut_to(scan, air)
     middle = (middle_mm - scan.grid.origin[0]) / scan.grid.spacing[0]
     airways = find_airways(scan.hu, air, scan.grid.spacing, middle, _middle_of_largest(air))
-    gas = _bowel_gas(scan, air, airways, outside_air)
+    gas = _bowel_gas(scan, air, airways, outside_air) if scan.absolute else np.zeros(air.shape, bool)
+    gas |= _pockets_below(scan, air & ~airways & ~gas)
     blocked = airways | gas | scan.unseen | (scan.hu > scan.bone)
     tissue = closed_over(air & ~dilated(airways, (1, 1, 1)) & ~gas, VESSEL_VOXELS) & ~blocked
     parts = _lung_parts(scan, tissue)
@@ -122,8 +127,8 @@ def coarse_scan(volume: Volume) -> Scan:
     unseen = sampled(share, grid, 0) < 50
     if volume.intensities == "window":
         hu = sitk.GetArrayFromImage(sitk.Median(sitk.GetImageFromArray(_standardised(hu)), (1, 1, 1)))
-        return Scan(hu, unseen, grid, EQUALISED_AIR_HU, np.inf)
-    return Scan(hu, unseen, grid, LUNG_HU, BONE_HU)
+        return Scan(hu, unseen, grid, EQUALISED_AIR_HU, np.inf, False)
+    return Scan(hu, unseen, grid, LUNG_HU, BONE_HU, True)
 
 
 def _coarse_grid(geometry: Geometry) -> Geometry:
@@ -182,9 +187,7 @@ def _air_in_body(scan: Scan, body: np.ndarray) -> np.ndarray:
     inside = (share < 0.5) & (counts * scan.voxel_ml > SMALLEST_GAS_ML)
     inside[0] = False
     if not inside.any():
-        raise NotAChestCT(
-            "The body in the image encloses no air: no lungs are seen.", "Choose a chest CT."
-        )
+        raise NotAChestCT("The body in the image encloses no air: no lungs are seen.", "Choose a chest CT.")
     return inside[labels]
 
 
@@ -226,6 +229,30 @@ def _bowel_gas(scan: Scan, air: np.ndarray, airways: np.ndarray, outside_air: fl
             gas |= pocket
     nearly = air & ~airways & (scan.hu < outside_air + 2 * GAS_ABOVE_AIR_HU)
     return dilated(grown_within(gas, nearly, 3), (1, 1, 1)) & air if gas.any() else gas
+
+
+def _pockets_below(scan: Scan, air: np.ndarray) -> np.ndarray:
+    """Separate air at the feet's end of the lungs that is darker than they: gas of stomach or colon.
+
+    It is compared with the lungs of the same CT, because 0–255 images know no HU of pure air, and because
+    partial volume makes gas in thin bowel brighter than that.
+    """
+    pieces = components(eroded(air, (1, 1, 1)))
+    counts = np.bincount(pieces.ravel())
+    counts[0] = 0
+    lung = (counts >= SMALLEST_LUNG_SHARE * counts.max())[pieces] & (pieces > 0)
+    levels = np.flatnonzero(lung.any(axis=(1, 2)))
+    if not levels.size or levels[0] <= 1:  # the scan cuts the lungs off: it does not reach below them
+        return np.zeros(air.shape, bool)
+    base = levels[0] + BASE_SHARE * (levels[-1] - levels[0])
+    darkest = np.percentile(scan.hu[lung], 5)
+    pockets = np.zeros(air.shape, bool)
+    candidates = (counts * scan.voxel_ml > SMALLEST_GAS_ML) & (counts < SMALLEST_LUNG_SHARE * counts.max())
+    for label in np.flatnonzero(candidates):
+        pocket = pieces == label
+        if np.nonzero(pocket)[0].mean() < base and np.percentile(scan.hu[pocket], 25) < darkest:
+            pockets |= pocket
+    return grown_within(pockets, air, 2) if pockets.any() else pockets
 
 
 def _lung_parts(scan: Scan, tissue: np.ndarray) -> np.ndarray:
