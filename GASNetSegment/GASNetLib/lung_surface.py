@@ -10,9 +10,10 @@ from .morphology import box_around, closed_over, dilated, eroded, slice_componen
 CLOSING_MM = 10.0
 ANGLE_STEP_DEGREES = 3.0
 DENT_DEGREES = 30.0  # half of the widest dent at the chest wall that is filled, around the lung
-DENT_MM = 30.0  # the same along the patient
+DENT_MM = 40.0  # the same along the patient
 DEEPEST_DENT_MM = 40.0
 THINNEST_DENT_MM = 4.0
+LARGEST_BULGE_MM = 7.5  # of the back beyond the bridge over a deep dent: a chord of 80 mm at 110 mm
 # Sine of the angle towards the midline up to which a lung lies at the chest wall, not at the mediastinum.
 MOST_MEDIAL_BEHIND, MOST_MEDIAL_IN_FRONT = -0.6, -0.1
 
@@ -85,8 +86,10 @@ def _costal_dents(lung: np.ndarray, spacing: Spacing, outwards: int) -> np.ndarr
     np.maximum.at(outermost, (z, angle[y, x]), radius[y, x].astype(np.float32))
     bridged = _bridged(outermost, spacing[2])
     reach, wall = outermost[:, angle], bridged[:, angle]
-    dents = (radius > np.maximum(reach, wall - DEEPEST_DENT_MM)) & (radius <= wall) & (reach > 0)
-    dents &= wall - reach > THINNEST_DENT_MM
+    depth = wall - reach
+    bulge = np.where(back > np.abs(across), np.minimum(depth / 3, LARGEST_BULGE_MM), 0.0)
+    dents = (radius > np.maximum(reach, wall - DEEPEST_DENT_MM)) & (radius <= wall + bulge) & (reach > 0)
+    dents &= depth > THINNEST_DENT_MM
     dents &= across * outwards > np.where(back > 0, MOST_MEDIAL_BEHIND, MOST_MEDIAL_IN_FRONT) * radius
     return dilated(eroded(dents, (1, 1, 1)), (1, 1, 1)) & dents
 
