@@ -7,9 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 CT ?=
 OUT := demo
-# PyTorch is pinned: a later one would bring gigabytes of CUDA on a machine without a GPU.
+# Pinned: the results in the documentation are this version's. On Linux the ordinary package brings CUDA with
+# it (gigabytes); who has a CPU build among the package sources of pip gets that one.
 TORCH := torch==2.13.0
-# What VTK (off-screen views) and Qt load at run time, and the module to make environments.
+# What VTK (off-screen views) and Qt load at run time.
 LIBRARIES := libegl1 libgl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon0 libxrender1 libxt6
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -31,8 +32,8 @@ clean:
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
 	  || { echo "Python 3.10 to 3.13 is needed; name one with PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv $(VENV) || { echo "Install the package python3-venv, then run make again."; \
-	  rm -rf $(VENV); exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); sh Testing/install_libraries.sh python3-venv; \
+	  $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; }
 
 $(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet "$(TORCH)"

@@ -2,7 +2,8 @@
 # Installs the Debian packages that are missing, if it may; otherwise says which, and goes on.
 missing=""
 for package in "$@"; do
-    dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
+    # Newer releases call some of them …t64.
+    dpkg -s "$package" >/dev/null 2>&1 || dpkg -s "${package}t64" >/dev/null 2>&1 || missing="$missing $package"
 done
 [ -z "$missing" ] && exit 0
 if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
@@ -10,4 +11,4 @@ if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing >/dev/null && exit 0
 fi
 echo "These system libraries are missing:$missing"
-echo "Install them (sudo apt-get install$missing), or the tests of scenes and windows will fail."
+echo "Install them: sudo apt-get install$missing (what needs them will fail until then)."

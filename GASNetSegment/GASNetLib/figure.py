@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ LESION_COLOUR, LUNG_COLOUR, CROSSING_COLOUR = "#ff3b30", "#6fb1e0", "#ffcc00"
 THICKNESS_MAP = "plasma"
 LEGEND = ((LESION_COLOUR, "Lesion"), (LUNG_COLOUR, "Lung"), (CROSSING_COLOUR, "Planes"))
 SCALE_BAR_MM = 50.0
+NOTE_COLOUR, NOTE_CHARACTERS, MOST_NOTE_LINES = "#ffb454", 40, 12
 
 # Radiological convention: the patient's right is on the left, anterior is up (axial) or left (sagittal),
 # superior is up. Marks: at the left, the right, the top and the bottom of the picture.
@@ -225,6 +227,15 @@ def _draw_colour_bar(figure: Figure, shown) -> None:
     _text(figure, WIDTH - SIDEBAR, 274, "Lesion thickness, mm", size=11, color=FAINT)
 
 
+def _draw_notes(figure: Figure, left: float, top: float, notes: tuple[str, ...]) -> None:
+    """What qualifies the result belongs on the slide with it."""
+    lines = [line for note in notes for line in textwrap.wrap(note, NOTE_CHARACTERS)]
+    if len(lines) > MOST_NOTE_LINES:
+        lines = [*lines[: MOST_NOTE_LINES - 1], "… more in the report"]
+    for step, line in enumerate(lines):
+        _text(figure, left, top - 20 * step, line, size=10, color=NOTE_COLOUR)
+
+
 def _draw_sidebar(figure: Figure, segmentation: Segmentation, measured: Quantities) -> None:
     left, top = WIDTH - SIDEBAR, HEIGHT - HEADER - 24
     found, colour = (
@@ -243,13 +254,13 @@ def _draw_sidebar(figure: Figure, segmentation: Segmentation, measured: Quantiti
     listed = [focus for focus in measured.foci if focus.volume_ml >= MINIMAL_FOCUS_ML]
     lines = [f"{len(listed)} foci of {MINIMAL_FOCUS_ML:g} ml or more"]
     if measured.foci:
-        lines += [
-            f"Largest {_ml(measured.foci[0].volume_ml)}, {measured.foci[0].side}",
-            f"Density {measured.hu.mean:.0f} ± {measured.hu.sd:.0f} HU".replace("-", "−"),
-        ]
+        lines.append(f"Largest {_ml(measured.foci[0].volume_ml)}, {measured.foci[0].side}")
+        if segmentation.volume.intensities != "window":  # those are grey levels, not densities
+            lines.append(f"Density {measured.hu.mean:.0f} ± {measured.hu.sd:.0f} HU".replace("-", "−"))
     for step, line in enumerate(lines):
         _text(figure, left, top - 214 - 24 * step, line, size=12)
     _draw_legend(figure, left, top - 330)
+    _draw_notes(figure, left, top - 370, segmentation.notes)
     origin = provenance(segmentation)
     small = [
         _shortened(origin["model"], 38),

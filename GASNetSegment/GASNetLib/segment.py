@@ -82,6 +82,7 @@ def segment(
 
     Raises:
         NotAChestCT: no chest or no lungs in it. ResourceError: memory or device. Cancelled: ``cancelled()``.
+        ModelError: the network gives values that are no numbers.
         ValueError: threshold not between 0 and 1, or unknown device.
     """
     threshold = checked_threshold(model.info.threshold if threshold is None else threshold)
@@ -185,7 +186,7 @@ def _probability(model: Model, crop: np.ndarray, device: str) -> tuple[np.ndarra
     """M̂ on the network's grid, the device it was computed on, and a note if that is not the wanted one."""
     try:
         return _sigmoid(_forward(model.segmenter, crop, device)), device, ()
-    except (torch.OutOfMemoryError, torch.AcceleratorError) as error:
+    except RuntimeError as error:  # out of memory and a lost device are kinds of it
         if device == "cpu":
             raise
         torch.cuda.empty_cache()
@@ -198,7 +199,10 @@ def _forward(network: torch.nn.Module, crop: np.ndarray, device: str) -> np.ndar
     network = network.to(device)
     x = torch.from_numpy(crop)[None, None].to(device, memory_format=torch.channels_last_3d)
     with torch.inference_mode():
-        return network(x)[0, 0].float().cpu().numpy()
+        values = network(x)[0, 0].float().cpu().numpy()
+    if not np.isfinite(values).all():  # it would read as "no lesion"
+        raise ModelError("The model gave values that are not numbers.", "Choose another model.")
+    return values
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

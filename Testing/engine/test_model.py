@@ -132,6 +132,8 @@ def test_altered_weights_are_refused(package):
         ({"preprocessing": {"shape": [4, 4, 4], "window_hu": [-1250, 250], "margin_mm": 5}}, "no sense"),
         ({"preprocessing": {"shape": [40, 160, 160], "window_hu": [0, 1], "margin_mm": 5}}, "no sense"),
         ({"threshold": 7}, "no sense"),
+        ({"threshold": "0.3"}, "no sense"),
+        ({"segmenter": {"name": "unet", "channels": 256, "levels": 7}}, "do not fit"),
         ({"segmenter": {"name": "unet", "channels": 8, "levels": 3}}, "do not fit"),
         ({"segmenter": {"name": "os.system"}}, "do not fit"),
         ({"segmenter": "rm"}, "do not fit"),
@@ -140,6 +142,14 @@ def test_altered_weights_are_refused(package):
 def test_a_description_that_does_not_hold_is_refused(package, changes, says):
     with pytest.raises(ModelError, match=says):
         load_model(rewritten(package, **changes))
+
+
+def test_weights_that_are_no_numbers_are_refused(package, segmenter):
+    with torch.no_grad():
+        segmenter.head.bias.fill_(float("nan"))
+    save_model(package, ModelInfo("diverged", {}), segmenter)
+    with pytest.raises(ModelError, match="not numbers"):
+        load_model(package)
 
 
 def test_a_missing_file_is_named(tmp_path):

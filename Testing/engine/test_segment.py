@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -173,6 +174,16 @@ def test_restoring_changes_only_what_the_network_marks(volume, model, result):
     assert np.abs(difference[result.probability == 0]).max() == 0
     assert np.abs(difference).max() > 0
     assert restored.geometry == volume.geometry
+
+
+def test_a_network_that_gives_no_numbers_is_no_healthy_patient(volume, model):
+    """Weights can be finite and their products not."""
+    broken = copy.deepcopy(model.segmenter)
+    with torch.no_grad():
+        broken.head.weight.fill_(3e38)
+        broken.encoders[0][0][0].weight.mul_(1e30)
+    with pytest.raises(ModelError, match="not numbers"):
+        segment(volume, replace(model, segmenter=broken), device="cpu")
 
 
 def test_a_model_without_generator_says_so(volume, model):
