@@ -106,11 +106,14 @@ class Task:
         Raises:
             GASNetError: it failed, with the class that it failed with; Cancelled if it was cancelled.
         """
-        told = None
-        while not self.poll():
-            if progress is not None and (self.stage, self.share) != told and self.stage:
+        told = ("", 0.0)
+        while True:
+            ended = self.poll()
+            if progress is not None and (self.stage, self.share) != told:
                 told = (self.stage, self.share)
                 progress(*told)
+            if ended:
+                break
             time.sleep(POLL_S)
         if self.error is not None:
             raise self.error

@@ -35,11 +35,13 @@ class WatchSection:
         self._told: dict[str, int] = {}
         self._logged: tuple[str, int] = ("", 0)
         self._stopping: set[str] = set()
+        self._previewed: tuple[str, int] = ("", 0)
         ui = self._ui
         ui.runsTable.setColumnCount(5)
         headers = [_("Training"), _("State"), _("Iteration"), _("Best Dice"), _("Left")]
         ui.runsTable.setHorizontalHeaderLabels(headers)
         ui.runsTable.horizontalHeader().setStretchLastSection(True)
+        ui.previewLabel.setMinimumWidth(1)  # a picture must not keep the panel from becoming narrower
         for name in CHARTS:
             ui.chartBox.addItem(name)
         ui.runsTable.connect("itemSelectionChanged()", self.show_chosen)
@@ -155,13 +157,15 @@ class WatchSection:
         previews = run.previews()
         path = str(previews[-1]) if previews else ""
         self._ui.previewLabel.visible = bool(path)
-        if not path or self._ui.previewLabel.toolTip == path:
+        width = self._ui.logEdit.width
+        if not path or self._previewed == (path, width):
             return
         self._ui.previewLabel.toolTip = path
         picture = qt.QPixmap(path)
-        self._ui.previewLabel.setPixmap(
-            picture.scaledToWidth(self._ui.logEdit.width, qt.Qt.SmoothTransformation)
-        )
+        if picture.isNull():
+            return  # it is still being written
+        self._previewed = (path, width)
+        self._ui.previewLabel.setPixmap(picture.scaledToWidth(width, qt.Qt.SmoothTransformation))
 
     # --- curves -------------------------------------------------------------------------------------------
 
