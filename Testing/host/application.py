@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import tempfile
@@ -600,7 +601,18 @@ class qSlicerApplication(QtWidgets.QApplication):
 def application() -> qSlicerApplication:
     """Return the process's application."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    if QtWidgets.QApplication.instance() is None:
+        _keep_none_alive()
     return QtWidgets.QApplication.instance() or qSlicerApplication()
+
+
+def _keep_none_alive() -> None:
+    """Give None references in store: PySide6 6.12 takes one with each ``processEvents()``.
+
+    Before Python 3.12 (where None is immortal) a long test run would end in "none_dealloc".
+    """
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 30
 
 
 def render(widget: QtWidgets.QWidget, path: Path, width: int = 480, height: int | None = None) -> None:
