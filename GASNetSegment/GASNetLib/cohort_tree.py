@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from .volume import case_name
 
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 SEGMENTATION_ENDING = ".seg.nrrd"
-_NAME = re.compile(r"(?:(?P<base>.*)_)?(?P<kind>ct|mask|lesions?|lungs?)", re.IGNORECASE)
+_NAME = re.compile(r"(?:(?P<base>.*)_)?(?P<kind>ct|mask|lesions?|lungs?|probability)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,32 @@ class FoundCase:
     mask: Path | None
 
 
-def find_cases(folder: Path) -> tuple[list[FoundCase], list[str]]:
-    """The CTs in a folder and its subfolders, sorted by name, and what is wrong there, in words."""
-    cts, masks = defaultdict(list), defaultdict(list)
-    for path in _files(folder):
+def find_cases(folder: Path, leave_out: Collection[Path] = ()) -> tuple[list[FoundCase], list[str]]:
+    """The CTs in a folder and its subfolders, sorted by name, and what is wrong or unused there, in words.
+
+    Args:
+        leave_out: resolved folders that are not looked into, as results of an earlier run lie there.
+    """
+    cts, masks, lungs = defaultdict(list), defaultdict(list), defaultdict(list)
+    kinds = {"ct": cts, "mask": masks, "lung": lungs, "probability": defaultdict(list)}
+    files = [path for path in _files(folder) if not _lies_in(path, leave_out)]
+    for path in files:
         if path.name.lower().endswith(IMAGE_ENDINGS):
             name, kind = _name_and_kind(path.relative_to(folder))
-            {"ct": cts, "mask": masks}.get(kind, defaultdict(list))[name].append(path)
-    for series in _dicom_folders(folder, [path for paths in cts.values() for path in paths]):
-        cts[_base_and_kind(series.name)[0] or series.name].append(series)
+            kinds[kind][name].append(path)
+    masked = set(masks) - set(cts)
+    for series in _dicom_folders(folder, files):
+        name, series = _named_by_mask(series, folder, masked)
+        if series not in cts[name]:
+            cts[name].append(series)
     cases = [FoundCase(name, paths[0], masks.get(name, [None])[0]) for name, paths in sorted(cts.items())]
-    return cases, _faults(folder, cts, masks)
+    return cases, _faults(folder, files, cts, masks, lungs)
+
+
+def is_dicom_image(path: Path) -> bool:
+    """True for a DICOM file that may be a slice; the table of contents of a CD (DICOMDIR) is none."""
+    other = path.name.lower().endswith(IMAGE_ENDINGS) or path.name.upper() == "DICOMDIR"
+    return not other and is_dicom_file(path)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -45,11 +61,11 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _name_and_kind(path: Path) -> tuple[str, str]:
-    """Case name and ``ct``, ``mask`` or ``lung`` of an image file, by its path within the role's folder."""
+    """Case name and ``ct``, ``mask``, ``lung`` or ``probability`` of an image file, by its path within the role's folder."""
     base, kind = _base_and_kind(case_name(path))
     if path.name.lower().endswith(SEGMENTATION_ENDING):
         kind = "mask"
-    if kind == "mask":
+    if kind != "ct":
         base = _base_and_kind(base)[0]  # P1_ct_mask belongs to P1_ct, which is P1
     parts = [*path.parent.parts, base] if base else path.parent.parts
     return "/".join(parts) or case_name(path), kind
@@ -63,17 +79,42 @@ def _base_and_kind(stem: str) -> tuple[str, str]:
     return match["base"] or "", "mask" if kind == "lesion" else kind
 
 
-def _dicom_folders(folder: Path, images: list[Path]) -> list[Path]:
-    with_images = {parent for path in images for parent in path.parents}
-    folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and entry not in with_images]
-    return [entry for entry in folders if any(_is_dicom(path) for path in _files(entry))]
+def _lies_in(path: Path, folders: Collection[Path]) -> bool:
+    return bool(folders) and any(path.resolve().is_relative_to(folder) for folder in folders)
 
 
-def _is_dicom(path: Path) -> bool:
-    return not path.name.lower().endswith(IMAGE_ENDINGS) and is_dicom_file(path)
+def _dicom_folders(folder: Path, files: list[Path]) -> list[Path]:
+    """Folders below the folder that directly hold DICOM."""
+    by_folder = defaultdict(list)
+    for path in files:
+        by_folder[path.parent].append(path)
+    by_folder.pop(folder, None)
+    return sorted(parent for parent, held in by_folder.items() if any(map(is_dicom_image, held)))
 
 
-def _faults(folder: Path, cts: dict[str, list[Path]], masks: dict[str, list[Path]]) -> list[str]:
+def _named_by_mask(series: Path, folder: Path, masks: set[str]) -> tuple[str, Path]:
+    """Name and path of a DICOM case: the nearest folder around the series that has a mask, else its own."""
+    for path in (series, *series.parents):
+        if path == folder:
+            break
+        if (name := _dicom_name(path.relative_to(folder))) in masks:
+            return name, path
+    return _dicom_name(series.relative_to(folder)), series
+
+
+def _dicom_name(path: Path) -> str:
+    base, kind = _base_and_kind(path.name)
+    parts = [*path.parent.parts, base] if base and kind == "ct" else path.parts
+    return "/".join(parts)
+
+
+def _faults(
+    folder: Path,
+    files: list[Path],
+    cts: dict[str, list[Path]],
+    masks: dict[str, list[Path]],
+    lungs: dict[str, list[Path]],
+) -> list[str]:
     def listed(paths: list[Path]) -> str:
         return " and ".join(path.relative_to(folder.parent).as_posix() for path in paths)
 
@@ -83,6 +124,11 @@ def _faults(folder: Path, cts: dict[str, list[Path]], masks: dict[str, list[Path
         for name, paths in found.items()
         if len(paths) > 1
     ]
-    faults += [f"{listed(paths)} has no CT beside it" for name, paths in masks.items() if name not in cts]
-    loose = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_dicom(path)]
+    faults += [
+        f"{listed(paths)} has no CT beside it"
+        for found in (masks, lungs)
+        for name, paths in found.items()
+        if name not in cts
+    ]
+    loose = [path for path in files if path.parent == folder and is_dicom_image(path)]
     return faults + [f"{listed([path])} is a DICOM file without a folder of its own" for path in loose]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import psutil
-import torch
 
 from .errors import ResourceError
 from .geometry import Geometry
@@ -39,6 +38,8 @@ def choose_device(wanted: str = "auto") -> str:
 
 def gpu_problem() -> str | None:
     """Why no NVIDIA GPU can be used; None if a convolution just ran on one."""
+    import torch  # here, so that the command line knows its devices where torch is not installed
+
     if not torch.cuda.is_available():
         return "PyTorch finds none" if torch.version.cuda else "this PyTorch was built for the CPU only"
     try:

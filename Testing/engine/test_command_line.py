@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,13 +93,15 @@ def test_a_folder_tree_goes_on_after_a_bad_case(phantom, ct, model, tmp_path):
     assert "broken" in done.stderr and "damaged" in done.stderr
     with (tmp_path / "all.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2
+    assert len(rows) == 3
+    (failed,) = [row for row in rows if row["error"]]
+    assert failed["case"] == "broken" and "damaged" in failed["error"] and failed["lesion_ml"] == ""
     written = sorted(p.relative_to(tree / "out").as_posix() for p in (tree / "out").rglob("*.seg.nrrd"))
-    assert written == sorted(f"{row['case']}.seg.nrrd" for row in rows)
+    assert written == sorted(f"{row['case']}.seg.nrrd" for row in rows if not row["error"])
     again = gasnet("segment", tree, "-o", tree / "out", "--model", model, "--report", tmp_path / "all.csv")
     assert again.returncode == 1  # its own results of the first time are no new cases
     with (tmp_path / "all.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 2
+        assert len(list(csv.DictReader(file))) == 3
 
 
 def test_dicom_in_dicom_segmentation_out(phantom, model, tmp_path):
@@ -183,3 +188,144 @@ def test_check_fails_for_a_broken_model(model, tmp_path):
 def test_model_show_prints_its_description(model):
     shown = json.loads(gasnet("model", "show", model).stdout)
     assert shown["name"] == "tiny" and shown["segmenter"]["channels"] == 4
+
+
+@pytest.mark.parametrize("option", ["-o", "--probability", "--lungs"])
+def test_no_result_overwrites_a_ct_of_a_folder(option, phantom, model, tmp_path):
+    ending = "" if option == "-o" else {"--probability": "_PROBABILITY", "--lungs": "_lungs"}[option]
+    folder = tmp_path / "A"
+    ct = write_phantom(phantom, folder / "patient.nrrd")
+    if ending:  # named on the command line itself, the names of masks are CTs too
+        ct = ct.rename(folder / f"patient{ending}.nrrd")
+        (folder / "patient.nrrd").symlink_to(ct)
+    before = ct.read_bytes()
+    inputs = sorted(folder.iterdir()) if ending else [folder]
+    places = {"-o": tmp_path / "out", option: folder}
+    given = [part for pair in places.items() for part in pair]
+    done = gasnet("segment", *inputs, *given, "--format", ".nrrd", "--model", model)
+    assert done.returncode == 2 and "would be overwritten" in done.stderr
+    assert ct.read_bytes() == before and not (tmp_path / "out").exists()
+
+
+def test_results_among_the_slices_of_a_series_are_refused(phantom, model, tmp_path):
+    series = write_phantom(phantom, tmp_path / "series")
+    done = gasnet("segment", series, "-o", series / "out", "--model", model)
+    assert done.returncode == 2 and "would be overwritten" in done.stderr
+    assert not (series / "out").exists()
+
+
+def test_lungs_and_probabilities_share_a_folder_and_are_no_cts_later(phantom, model, tmp_path):
+    folder = tmp_path / "A"
+    for name in ("p1", "p2"):
+        write_phantom(phantom, folder / f"{name}.nii.gz")
+    command = ("segment", folder, "-o", folder, "--probability", folder, "--lungs", folder, "--model", model)
+    for _ in range(2):
+        done = gasnet(*command)
+        assert done.returncode == 0, done.stderr
+        assert sorted(path.name for path in folder.iterdir()) == [
+            f"{case}{ending}"
+            for case in ("p1", "p2")
+            for ending in (".nii.gz", ".seg.nrrd", "_lungs.nrrd", "_probability.nrrd")
+        ]
+    assert str(folder) in done.stdout
+
+
+def test_nothing_in_a_tree_is_left_out_in_silence(phantom, model, tmp_path):
+    tree, report = tmp_path / "tree", tmp_path / "r.json"
+    series = write_phantom(phantom, tree / "siteA" / "P1")
+    shutil.copytree(series, tree / "siteA" / "P2")
+    image = write_phantom(phantom, tree / "siteA" / "p3.nii.gz")
+    (tree / "siteA" / "p3.nrrd").write_bytes(b"")
+    shutil.copy(image, tree / "left_lung.nii.gz")
+    done = gasnet("segment", tree, "-o", tmp_path / "out", "--model", model, "--report", report)
+    assert done.returncode == 1
+    assert "p3.nii.gz and" in done.stderr and "p3.nrrd are both the CT" in done.stderr
+    assert "left_lung.nii.gz has no CT beside it" in done.stderr
+    rows = json.loads(report.read_text())
+    assert {row["case"] for row in rows if "error" not in row} == {"siteA/P1", "siteA/P2", "siteA/p3"}
+    assert len([row for row in rows if "error" in row]) == 2
+
+
+def test_an_unwritable_result_fails_its_case_only(phantom, model, tmp_path):
+    cts = [write_phantom(phantom, tmp_path / f"{name}.nii.gz") for name in ("p1", "p2")]
+    (tmp_path / "out" / "p1.png").mkdir(parents=True)  # where the figure should go
+    done = gasnet(
+        *("--traceback", "segment", *cts, tmp_path / "nowhere.nrrd", "-o", tmp_path / "out"),
+        *("--figure", tmp_path / "out", "--report", tmp_path / "r.json", "--model", model),
+    )
+    assert done.returncode == 1 and "Traceback" in done.stderr
+    rows = json.loads((tmp_path / "r.json").read_text())
+    assert [(row["case"], "error" in row) for row in rows] == [("p1", True), ("p2", False), ("nowhere", True)]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["-o", "lesions.nii"], ".nii.gz"),
+        (["-o", "out.txt"], "no known ending"),
+        (["-o", "seg.DCM"], "needs DICOM input"),
+        (["-o", "out", "--report", "r.txt"], ".csv"),
+        (["-o", "out", "--figure", "f.gif"], ".png"),
+        (["-o", "out", "--lungs", "l.dcm"], "no known ending"),
+        (["-o", "out", "--probability", "p.seg"], "no known ending"),
+    ],
+)
+def test_endings_are_checked_before_anything_is_computed(given, says, ct, tmp_path):
+    given = [part if part.startswith("-") else tmp_path / part for part in given]
+    done = gasnet("segment", ct, *given, "--model", tmp_path / "no model is looked for yet")
+    assert done.returncode == 2 and says in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["input"]
+
+
+def test_each_option_is_file_or_folder_by_its_own_ending(ct, model, tmp_path):
+    figure = tmp_path / "F" / "pic.PNG"
+    done = gasnet("segment", ct, "-o", tmp_path / "out", "--figure", figure, "--model", model)
+    assert done.returncode == 0, done.stderr
+    assert figure.is_file()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["patient 1_ct.seg.nrrd"]
+
+
+def test_the_slices_of_a_series_are_one_case(phantom, model, tmp_path):
+    series = write_phantom(phantom, tmp_path / "series")
+    done = gasnet("segment", *sorted(series.iterdir()), "-o", tmp_path / "out", "--model", model)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["series.seg.nrrd"]
+
+
+def test_names_that_differ_only_in_case_overwrite_each_other(phantom, ct, model, tmp_path):
+    other = write_phantom(phantom, tmp_path / "elsewhere" / ct.name.replace("p", "P"))
+    done = gasnet("segment", ct, other, "-o", tmp_path / "out", "--model", model)
+    assert done.returncode == 2 and "overwrite each other" in done.stderr
+
+
+def test_a_threshold_of_stored_masks_is_refused(ct, tmp_path):
+    done = gasnet("evaluate", ct.parent, "--predictions", tmp_path, "--threshold", "0.3")
+    assert done.returncode == 2 and "usage:" in done.stderr and "--threshold" in done.stderr
+
+
+@pytest.fixture
+def gasnet_without_torch(tmp_path):
+    """The command in an interpreter that has all installed packages but torch."""
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for path in Path(torch.__file__).parents[1].iterdir():
+        if not path.name.startswith("torch"):
+            (packages / path.name).symlink_to(path)
+    import GASNetLib
+
+    engine = Path(GASNetLib.__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(engine), str(packages)])}
+
+    def run(*arguments) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-S", "-m", "GASNetLib.command_line", *arguments]
+        return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=False)
+
+    return run
+
+
+def test_without_torch_check_and_help_still_speak(gasnet_without_torch):
+    checked = gasnet_without_torch("check")
+    assert checked.returncode == 1, checked.stderr
+    assert "torch: not installed" in " ".join(checked.stdout.split())
+    shown = gasnet_without_torch("segment", "--help")
+    assert shown.returncode == 0 and "Research only, not for diagnosis" in " ".join(shown.stdout.split())

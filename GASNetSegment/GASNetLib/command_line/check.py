@@ -13,6 +13,7 @@ from ..model import load_model, starter_model_path
 from ..version import VERSION
 
 PACKAGES = ("torch", "SimpleITK", "numpy", "safetensors", "highdicom", "matplotlib", "lungmask")
+NOT_INSTALLED = "not installed"
 
 
 def add_commands(subparsers: argparse._SubParsersAction) -> None:
@@ -43,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     _line("Processor", f"{psutil.cpu_count()} threads")
     _line("Memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GB free")
     _line("Disk", f"{shutil.disk_usage(Path.cwd()).free / 2**30:.1f} GB free in this folder")
+    if _version("torch") == NOT_INSTALLED:
+        return 1  # the line above says so; the rest cannot be tried without it
     problem = gpu_problem()
     _line("GPU", "works" if problem is None else f"not used: {problem}")
     sound = [_check_model(path) for path in arguments.models or [starter_model_path()]]
@@ -76,8 +79,8 @@ def _version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return "not installed"
+        return NOT_INSTALLED
 
 
 def _line(name: str, text: str) -> None:
-    print(f"{name:12} {text}")
+    print(f"{name + ':':13} {text}")

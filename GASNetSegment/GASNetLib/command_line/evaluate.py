@@ -47,7 +47,8 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
         help="compare a model or predictions with reference masks",
         description="Dice, sensitivity, specificity, volume error and surface distances for each case, and "
         "mean ± SD over the cases (sample SD; undefined values are left out, n says how many count). "
-        "Cases with the role healthy count as empty references.",
+        "Cases with the role healthy count as empty references. Specificity counts the whole volume, not only "
+        "the lungs. Predictions and references are label images or .seg.nrrd; DICOM SEG is not read.",
     )
     parser.add_argument(
         "cases",
@@ -60,14 +61,16 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     source.add_argument(
         "--predictions", type=Path, metavar="DIR", help="folder of predictions named as the cases"
     )
-    parser.add_argument("--threshold", type=threshold, metavar="T", help="default: the model's")
+    parser.add_argument("--threshold", type=threshold, metavar="T", help="of the model (default: its own)")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("-o", "--output", type=Path, metavar="CSV", help="write the figures of each case")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, refuse=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print and write the figures; 1 if a case could not be evaluated."""
+    if arguments.predictions and arguments.threshold is not None:
+        arguments.refuse("--threshold goes with --model: predictions are masks already")
     predict = _predictor(arguments)
     rows, failed = {}, []
     references = _references(arguments.cases)

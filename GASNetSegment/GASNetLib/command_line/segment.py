@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..cohort_tree import IMAGE_ENDINGS, find_cases
 from ..device import DEVICES
-from ..dicom_series import is_dicom_file
-from ..errors import Cancelled, GASNetError, InputError, ModelError
-from ..files import SEGMENTATION_ENDINGS
+from ..errors import Cancelled, GASNetError, ModelError
+from ..files import DICOM_ENDING, SEGMENTATION_ENDINGS
 from ..lungs import METHODS
 from ..model import load_model, starter_model_path
-from ..volume import case_name, read_volume
+from ..volume import read_volume
+from .inputs import Failure, Input, find_inputs
+from .targets import Targets
 from .terminal import number, print_table, progress_bar, threshold
 
 if TYPE_CHECKING:
     from ..model import Model
 
+EXAMPLES = """\
+With several CTs, --figure, --probability and --lungs name folders too; each is a file if its ending says so.
 
-
-@dataclass(frozen=True)
-class Input:
-    """A CT to segment and the name its results get."""
-
-    name: str
-    path: Path
+examples:
+  gasnet segment patient.nii.gz -o lesions.seg.nrrd --report lesions.json --figure lesions.png
+  gasnet segment folder_of_cts -o results --report results.csv --figure results"""
 
 
 def add_commands(subparsers: argparse._SubParsersAction) -> None:
@@ -37,7 +35,10 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
         "segment",
         help="find the lesions in CTs",
         description="Find the lesions in chest CTs: NIfTI, NRRD, MetaImage, DICOM folders, or folders of "
-        "them. A CT that cannot be used is reported, and the others go on; the exit status is then 1.",
+        "them. A CT that cannot be used is reported, and the others go on. Exit status: 0 done, 1 some failed, "
+        "2 nothing done. Research only, not for diagnosis.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "inputs", nargs="+", type=Path, metavar="INPUT", help="CT, DICOM folder or folder of CTs"
@@ -59,49 +60,93 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
         "--device", choices=DEVICES, default="auto", help="default: a GPU that works, else CPU"
     )
     parser.add_argument(
-        "--threshold", type=threshold, metavar="T", help="probability of a lesion (default: the model's)"
+        "--threshold",
+        type=threshold,
+        metavar="T",
+        help="a voxel is lesion above this probability, between 0 and 1 (default: the model's)",
     )
-    parser.add_argument("--lungs-method", choices=METHODS, default="classical", help="how lungs are found")
-    parser.add_argument("--report", type=Path, metavar="R", help="figures of all cases, .json or .csv")
-    parser.add_argument("--figure", type=Path, metavar="F.png", help="picture of the result")
+    parser.add_argument(
+        "--lungs-method",
+        choices=METHODS,
+        default="classical",
+        help="how lungs are found (default: %(default)s); lungmask needs the package lungmask and its weights",
+    )
+    parser.add_argument("--report", type=Path, metavar="R", help="measurements of all cases, .json or .csv")
+    parser.add_argument("--figure", type=Path, metavar="F", help="picture (.png, .jpg, .pdf, .svg)")
     parser.add_argument("--probability", type=Path, metavar="P", help="probability image (.nrrd, .nii.gz)")
     parser.add_argument("--lungs", type=Path, metavar="L", help="lung labels, 1 right, 2 left")
-    parser.epilog = "With several CTs, --figure, --probability and --lungs name folders too."
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Segment all inputs; 1 if some of them failed, 2 if all did."""
-    from ..quantify import write_report
-
-    cases = _cases(arguments.inputs, arguments.output)
-    single = len(cases) == 1 and _ending(arguments.output) is not None
-    if not single and _ending(arguments.output) is not None:
-        raise InputError(
-            f"{len(cases)} CTs do not fit into one file {arguments.output.name}.", "Give a folder with -o."
-        )
-    model = load_model(_model_path(arguments.model))
-    reports, failed = [], 0
+    """Segment all inputs; 1 if some of them failed, 2 if nothing was done."""
+    targets = Targets.of(
+        arguments.output,
+        arguments.format,
+        arguments.probability,
+        arguments.lungs,
+        arguments.figure,
+        arguments.report,
+    )
+    cases, failures = find_inputs(arguments.inputs, targets.folders())
+    targets.check(cases)
+    model = load_model(_model_path(arguments.model)) if cases else None
+    rows = [_failed(failure) for failure in failures]
     for position, case in enumerate(cases, 1):
         try:
-            reports.append(_segment_case(case, model, arguments, single, f"{position}/{len(cases)} "))
+            rows.append(_segment_case(case, model, arguments, targets, f"{position}/{len(cases)} "))
         except Cancelled:
             raise
-        except GASNetError as error:
-            failed += 1
-            print(f"{case.name}: {error}", file=sys.stderr)
-        if arguments.report and reports:  # after each case: a batch that is cut off loses nothing
-            write_report(arguments.report, reports[0] if single else reports)
-    if reports:
-        _print_reports(reports)
-    if failed and len(cases) > 1:
-        print(
-            f"{failed} of {len(cases)} CTs could not be segmented; the reasons stand above.", file=sys.stderr
-        )
-    return (2 if not reports else 1) if failed else 0
+        except Exception as error:  # whatever it is: a bad case never stops the others
+            if arguments.traceback:
+                traceback.print_exception(error)
+            rows.append(_failed(Failure(case.name, _sentence(error))))
+        _write_report(rows, targets)  # after each case: a batch that is cut off loses nothing
+    if not cases:
+        _write_report(rows, targets)
+    return _conclude(rows, targets)
 
 
-def _segment_case(case: Input, model: Model, arguments: argparse.Namespace, single: bool, count: str) -> dict:
+def _failed(failure: Failure) -> dict:
+    print(f"{failure.name}: {failure.why}", file=sys.stderr)
+    return {"case": failure.name, "error": failure.why}
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, GASNetError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "The memory is not enough. Close other programs, or crop the CT to the chest."
+    reason = next(iter(str(error).strip().splitlines()), "")
+    return f"It failed unexpectedly ({type(error).__name__}{reason and ': '}{reason}); see gasnet --traceback."
+
+
+def _write_report(rows: list[dict], targets: Targets) -> None:
+    from ..quantify import write_report
+
+    if targets.report:
+        write_report(targets.report, rows[0] if targets.output.is_file and len(rows) == 1 else rows)
+
+
+def _conclude(rows: list[dict], targets: Targets) -> int:
+    """Print the table and where the files are; the exit status."""
+    done = [row for row in rows if "error" not in row]
+    failed = len(rows) - len(done)
+    if done:
+        _print_reports(done)
+        places = [destination.path for destination in targets.destinations()]
+        places += [targets.report] if targets.report else []
+        print(f"Written: {', '.join(map(str, dict.fromkeys(places)))}")
+    if failed and len(rows) > 1:
+        print(f"{failed} of {len(rows)} could not be segmented; the reasons stand above.", file=sys.stderr)
+    if not done:
+        return 2
+    return 1 if failed else 0
+
+
+def _segment_case(
+    case: Input, model: Model, arguments: argparse.Namespace, targets: Targets, count: str
+) -> dict:
     from ..files import write_lungs, write_probability, write_segmentation
     from ..quantify import report
     from ..segment import segment
@@ -118,64 +163,18 @@ def _segment_case(case: Input, model: Model, arguments: argparse.Namespace, sing
             progress=lambda stage, share: progress(f"{count}{case.name}: {stage}", share * 0.9),
         )
         progress(f"{count}{case.name}: Writing", 0.9)
-        target = _target(arguments.output, case, single, arguments.format)
-        write_segmentation(target, result, dicom_folder=case.path if target.suffix == ".dcm" else None)
-        if arguments.probability:
-            write_probability(_target(arguments.probability, case, single, ".nrrd"), result)
-        if arguments.lungs:
-            write_lungs(_target(arguments.lungs, case, single, ".nrrd"), result)
-        if arguments.figure:
+        target = targets.output.of(case)
+        is_dicom = target.name.lower().endswith(DICOM_ENDING)
+        write_segmentation(target, result, dicom_folder=case.path if is_dicom else None)
+        if targets.probability:
+            write_probability(targets.probability.of(case), result)
+        if targets.lungs:
+            write_lungs(targets.lungs.of(case), result)
+        if targets.figure:
             from ..figure import case_figure
 
-            case_figure(result, _target(arguments.figure, case, single, ".png"), case.name)
+            case_figure(result, targets.figure.of(case), case.name)
     return report(result, case.name)
-
-
-def _cases(inputs: list[Path], output: Path) -> list[Input]:
-    """All CTs that the inputs name.
-
-    Raises:
-        InputError: an input does not exist or holds no CT, or two cases would get the same name.
-    """
-    cases = [case for path in inputs for case in _cases_of(path)]
-    names = [case.name for case in cases]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise InputError(
-            f"Several inputs are called {', '.join(doubled)}, so their results would overwrite each other.",
-            "Run them one after the other, into different folders.",
-        )
-    if any(case.path.resolve() == output.resolve() for case in cases):
-        raise InputError(f"{output} is the CT itself and would be overwritten.", "Choose another output.")
-    # Results of an earlier run that lie in a folder inside the input are no CTs.
-    inside = any(folder.resolve() in output.resolve().parents for folder in inputs)
-    return [case for case in cases if not (inside and case.path.resolve().is_relative_to(output.resolve()))]
-
-
-def _cases_of(path: Path) -> list[Input]:
-    if not path.is_dir():
-        return [Input(case_name(path), path)]
-    if any(_holds_dicom(file) for file in path.iterdir() if file.is_file()):
-        return [Input(path.resolve().name, path)]
-    found, _ = find_cases(path)
-    if not found:
-        raise InputError(f"The folder {path} holds no CT.", "Choose a folder of CTs or of DICOM folders.")
-    return [Input(case.name, case.ct) for case in found]
-
-
-def _holds_dicom(file: Path) -> bool:
-    return not file.name.lower().endswith(IMAGE_ENDINGS) and is_dicom_file(file)
-
-
-def _ending(path: Path) -> str | None:
-    return next((ending for ending in SEGMENTATION_ENDINGS if path.name.lower().endswith(ending)), None)
-
-
-def _target(path: Path, case: Input, single: bool, ending: str) -> Path:
-    """The file itself for one case; a file in the folder for several. Folders are made."""
-    target = path if single else path / f"{case.name}{ending}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target
 
 
 def _model_path(given: Path | None) -> Path:

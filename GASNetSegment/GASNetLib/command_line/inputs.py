@@ -1,0 +1,104 @@
+"""Which CTs the inputs of ``gasnet segment`` name; what cannot be used is kept with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..cohort_tree import find_cases, is_dicom_image
+from ..errors import InputError
+from ..volume import case_name
+
+
+@dataclass(frozen=True)
+class Input:
+    """A CT to segment and the name its results get; ``is_dicom``: a DICOM folder or a file of a series."""
+
+    name: str
+    path: Path
+    is_dicom: bool = False
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A case, or something in an input folder, that gave no result, and why."""
+
+    name: str
+    why: str
+
+
+def find_inputs(paths: list[Path], leave_out: Collection[Path]) -> tuple[list[Input], list[Failure]]:
+    """All CTs that the paths name, and what is there but cannot be used.
+
+    Args:
+        leave_out: folders of results; those that lie inside an input folder are not looked into.
+
+    Raises:
+        InputError: two cases would get the same name.
+    """
+    cases, failures, dicom_files = [], [], []
+    for path in paths:
+        try:
+            if path.is_dir():
+                found, wrong = _in_folder(path, leave_out)
+                cases += found
+                failures += wrong
+            elif path.is_file() and is_dicom_image(path):
+                dicom_files.append(path)
+            else:
+                cases.append(Input(case_name(path), path))
+        except OSError as error:
+            failures.append(Failure(str(path), f"It cannot be read ({error.strerror or error})."))
+    cases += _series_of(dicom_files)
+    _refuse_doubled([case.name for case in cases])
+    return cases, failures
+
+
+def _in_folder(folder: Path, leave_out: Collection[Path]) -> tuple[list[Input], list[Failure]]:
+    own = folder.resolve()
+    inside = [result for result in map(Path.resolve, leave_out) if own in result.parents]
+    found, faults = find_cases(folder, inside)
+    cases = [Input(case.name, case.ct, case.ct.is_dir()) for case in found]
+    if any(is_dicom_image(path) for path in folder.iterdir() if path.is_file()):
+        # The folder itself is the series: its files need no folder of their own.
+        return [Input(own.name, folder, is_dicom=True), *cases], []
+    if not cases:
+        faults.append(f"The folder {folder} holds no CT; choose a folder of CTs or of DICOM folders")
+    return cases, [Failure(str(folder), f"{fault}.") for fault in faults]
+
+
+def _series_of(files: list[Path]) -> list[Input]:
+    """One case for the files of one folder and series, named as the folder where that is the only one."""
+    series = defaultdict(list)
+    for path in files:
+        series[path.parent.resolve(), _series_uid(path)].append(path)
+    in_folder = Counter(folder for folder, _ in series)
+    return [
+        Input(folder.name if len(held) > 1 and in_folder[folder] == 1 else case_name(held[0]), held[0], True)
+        for (folder, _), held in series.items()
+    ]
+
+
+def _series_uid(path: Path) -> str:
+    """UID of the series; the path of a file that has none, which then stands for itself."""
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
+    except (InvalidDicomError, OSError, ValueError, EOFError):
+        return str(path)
+    return str(header.get("SeriesInstanceUID", path))
+
+
+def _refuse_doubled(names: list[str]) -> None:
+    """Upper and lower case make no difference: on many disks they are one file."""
+    counts = Counter(name.casefold() for name in names)
+    doubled = sorted({name for name in names if counts[name.casefold()] > 1})
+    if doubled:
+        raise InputError(
+            f"Several inputs are called {', '.join(doubled)}, so their results would overwrite each other.",
+            "Run them one after the other, into different folders.",
+        )
