@@ -16,7 +16,7 @@ def shrink_factors(geometry: Geometry, grid: Geometry) -> np.ndarray:
 
 
 def binned(image: sitk.Image, grid: Geometry) -> sitk.Image:
-    """The image with neighbouring voxels averaged until it is about as coarse as ``grid``: fast, no aliasing."""
+    """The image with neighbouring voxels averaged until it is about as coarse as ``grid``."""
     factors = shrink_factors(Geometry.of(image), grid)
     return _bin_means(image, np.maximum(1, np.floor(factors + 0.25)).astype(int))
 
