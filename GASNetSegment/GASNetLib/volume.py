@@ -20,6 +20,7 @@ AIR_HU = -1024
 STORED_OFFSET = 1024  # what scanners add to HU when they store unsigned pixels
 SHORTEST_SCAN = 8  # slices
 SMALLEST_FIELD_MM = 80.0
+LARGEST_FIELD_MM = (1000.0, 1000.0, 2000.0)  # sorted: a table is 2 m long, a bore below 1 m wide
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def read_volume(path: str | Path) -> Volume:
     elif is_dicom_file(path):
         image, notes = read_dicom_folder(path.parent, series_of=path)
     else:
-        image, notes = _read_image(path), ()
+        image = _read_image(path)
+        notes = _orientation_notes(image)
     array, geometry = _array_and_geometry(image, path)
     volume = volume_from_array(array, geometry, case_name(path))
     return replace(volume, notes=notes + volume.notes)
@@ -73,7 +75,7 @@ def read_mask(path: str | Path, geometry: Geometry | None = None) -> tuple[np.nd
         geometry: the grid the mask must lie on. A mask that Slicer cropped to its content is padded back.
 
     Raises:
-        InputError: unreadable, not 3-D, several segments and none called lesion, or another grid.
+        InputError: unreadable, not 3-D, fractions instead of labels, several segments and none called lesion, or another grid.
     """
     path = Path(path)
     image = _read_image(path)
@@ -81,6 +83,11 @@ def read_mask(path: str | Path, geometry: Geometry | None = None) -> tuple[np.nd
         array, mask_geometry = _lesion_segment(image, path)
     else:
         labels, mask_geometry = _array_and_geometry(image, path)
+        if not np.array_equal(labels, np.rint(labels)):
+            raise InputError(
+                f"{path.name} holds fractions, such as probabilities: it is no mask.",
+                "Choose the label image, or save the probabilities above a threshold as one.",
+            )
         array = (labels != 0).astype(np.uint8)
     if geometry is None:
         return array, mask_geometry
@@ -114,7 +121,7 @@ def check_chest_ct(volume: Volume) -> None:
     """Refuse what cannot be a chest CT, before anything is computed. Lungs are looked for later.
 
     Raises:
-        NotAChestCT: too few slices, too small a field of view, no air or no soft tissue.
+        NotAChestCT: too few slices, too small or too large a field of view, no air or no soft tissue.
     """
     size_mm = np.multiply(volume.geometry.size, volume.geometry.spacing)
     if min(volume.geometry.size) < SHORTEST_SCAN:
@@ -128,6 +135,11 @@ def check_chest_ct(volume: Volume) -> None:
         raise NotAChestCT(
             f"The image covers only {extent} mm, too little for a chest.",
             "Check its voxel spacing, or load the whole scan.",
+        )
+    if np.any(np.sort(size_mm) > LARGEST_FIELD_MM):
+        extent = " × ".join(f"{mm:.0f}" for mm in size_mm)
+        raise NotAChestCT(
+            f"The image covers {extent} mm, more than any CT scanner does.", "Check its voxel spacing."
         )
     sample = volume.hu[::2, ::4, ::4]
     if np.mean(sample < -400) < 0.01:
@@ -166,6 +178,13 @@ def _reason(error: Exception) -> str:
         return "its format is not known"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].split("): ")[-1].rstrip(". ") if lines else "unknown reason"
+
+
+def _orientation_notes(image: sitk.Image) -> tuple[str, ...]:
+    codes = [image.GetMetaData(key) for key in ("qform_code", "sform_code") if image.HasMetaDataKey(key)]
+    if len(codes) == 2 and all(code.strip() == "0" for code in codes):
+        return ("The file does not say which side is right: check left and right.",)
+    return ()
 
 
 def _array_and_geometry(image: sitk.Image, path: Path) -> tuple[np.ndarray, Geometry]:

@@ -128,6 +128,22 @@ def test_air_alone_is_no_chest(phantom):
         check_chest_ct(chest(phantom, hu=air))
 
 
+@pytest.mark.parametrize("factors", [(10, 1, 1), (10, 10, 1), (1, 1, 20)])
+def test_a_field_no_scanner_has_is_refused(phantom, factors):
+    spacing = tuple(s * f for s, f in zip(phantom.geometry.spacing, factors, strict=True))
+    with pytest.raises(NotAChestCT, match="more than any CT scanner"):
+        check_chest_ct(chest(phantom, geometry=replace(phantom.geometry, spacing=spacing)))
+
+
+def test_a_nifti_without_orientation_is_noted(phantom, tmp_path):
+    path = write(phantom.geometry.image(phantom.hu), tmp_path / "ct.nii")
+    assert read_volume(path).notes == ()
+    header = bytearray(path.read_bytes())
+    header[252:256] = bytes(4)  # qform_code and sform_code
+    path.write_bytes(header)
+    assert "which side is right" in read_volume(path).notes[0]
+
+
 class TestDicom:
     @pytest.fixture
     def folder(self, phantom, tmp_path):
@@ -189,6 +205,11 @@ class TestMasks:
         array, geometry = read_mask(path, phantom.geometry)
         np.testing.assert_array_equal(array, phantom.lungs > 0)
         assert geometry == phantom.geometry
+
+    def test_probabilities_are_no_mask(self, phantom, tmp_path):
+        image = phantom.geometry.image(phantom.lungs.astype(np.float32) * 0.4)
+        with pytest.raises(InputError, match="no mask"):
+            read_mask(write(image, tmp_path / "m.nrrd"), phantom.geometry)
 
     def test_a_cropped_mask_is_padded_to_the_ct(self, phantom, tmp_path):
         part = phantom.geometry.image(phantom.lungs)[2:40, 3:45, 1:22]
