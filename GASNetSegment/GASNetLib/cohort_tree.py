@@ -61,7 +61,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _name_and_kind(path: Path) -> tuple[str, str]:
-    """Case name and ``ct``, ``mask``, ``lung`` or ``probability`` of an image file, by its path within the role's folder."""
+    """Case name and ``ct``, ``mask``, ``lung`` or ``probability`` of an image, by its path in the folder."""
     base, kind = _base_and_kind(case_name(path))
     if path.name.lower().endswith(SEGMENTATION_ENDING):
         kind = "mask"

@@ -77,7 +77,8 @@ def test_one_ct_gives_all_that_was_asked_for(ct, model, tmp_path):
     assert report["model"]["name"] == "tiny" and len(report["model"]["sha256"]) == 64
     probability = sitk.ReadImage(str(out / "p.nrrd"))
     assert probability.GetSize() == SHAPE[::-1]
-    lesion_ml = np.count_nonzero(sitk.GetArrayFromImage(probability) > 0.4) * np.prod(probability.GetSpacing())
+    lesion_voxels = np.count_nonzero(sitk.GetArrayFromImage(probability) > 0.4)
+    lesion_ml = lesion_voxels * np.prod(probability.GetSpacing())
     assert report["lesion_ml"] == pytest.approx(lesion_ml / 1000, rel=0.01)
     assert set(np.unique(sitk.GetArrayFromImage(sitk.ReadImage(str(out / "l.nrrd"))))) == {0, 1, 2}
     assert (out / "f.png").stat().st_size > 20_000

@@ -47,8 +47,8 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
         help="compare a model or predictions with reference masks",
         description="Dice, sensitivity, specificity, volume error and surface distances for each case, and "
         "mean ± SD over the cases (sample SD; undefined values are left out, n says how many count). "
-        "Cases with the role healthy count as empty references. Specificity counts the whole volume, not only "
-        "the lungs. Predictions and references are label images or .seg.nrrd; DICOM SEG is not read.",
+        "Cases with the role healthy count as empty references. Specificity counts the whole volume, not "
+        "only the lungs. Predictions and references are label images or .seg.nrrd; DICOM SEG is not read.",
     )
     parser.add_argument(
         "cases",
@@ -61,7 +61,9 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     source.add_argument(
         "--predictions", type=Path, metavar="DIR", help="folder of predictions named as the cases"
     )
-    parser.add_argument("--threshold", type=threshold, metavar="T", help="of the model (default: its own)")
+    parser.add_argument(
+        "--threshold", type=threshold, metavar="T", help="for --model, between 0 and 1 (default: the model's)"
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("-o", "--output", type=Path, metavar="CSV", help="write the figures of each case")
     parser.set_defaults(run=run, refuse=parser.error)

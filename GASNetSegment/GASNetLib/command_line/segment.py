@@ -35,8 +35,8 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
         "segment",
         help="find the lesions in CTs",
         description="Find the lesions in chest CTs: NIfTI, NRRD, MetaImage, DICOM folders, or folders of "
-        "them. A CT that cannot be used is reported, and the others go on. Exit status: 0 done, 1 some failed, "
-        "2 nothing done. Research only, not for diagnosis.",
+        "them. A CT that cannot be used is reported, and the others go on. Exit status: 0 done, 1 some "
+        "failed, 2 nothing done. Research only, not for diagnosis.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -69,7 +69,7 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
         "--lungs-method",
         choices=METHODS,
         default="classical",
-        help="how lungs are found (default: %(default)s); lungmask needs the package lungmask and its weights",
+        help="how lungs are found (default: %(default)s); lungmask needs its package and weights",
     )
     parser.add_argument("--report", type=Path, metavar="R", help="measurements of all cases, .json or .csv")
     parser.add_argument("--figure", type=Path, metavar="F", help="picture (.png, .jpg, .pdf, .svg)")
@@ -118,7 +118,8 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "The memory is not enough. Close other programs, or crop the CT to the chest."
     reason = next(iter(str(error).strip().splitlines()), "")
-    return f"It failed unexpectedly ({type(error).__name__}{reason and ': '}{reason}); see gasnet --traceback."
+    kind = type(error).__name__
+    return f"It failed unexpectedly ({kind}{reason and ': '}{reason}); gasnet --traceback shows where."
 
 
 def _write_report(rows: list[dict], targets: Targets) -> None:
