@@ -331,8 +331,9 @@ def _refuse_tilt(ordered: list[Slice]) -> None:
     height = ordered[-1].height - ordered[0].height
     shear = float(np.linalg.norm(along - height * ordered[0].direction[:, 2]))
     if shear > 0.5 * ordered[0].pixel_mm:
+        tilt = float(np.degrees(np.arctan2(shear, height)))
         raise InputError(
-            f"The gantry was tilted by {np.degrees(np.arctan2(shear, height)):.2g}°, so the slices are sheared.",
+            f"The gantry was tilted by {tilt:.2g}°, so the slices are sheared.",
             "Load it in 3D Slicer, which straightens it, harden the transform and save it as NRRD.",
         )
 

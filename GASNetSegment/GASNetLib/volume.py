@@ -75,7 +75,8 @@ def read_mask(path: str | Path, geometry: Geometry | None = None) -> tuple[np.nd
         geometry: the grid the mask must lie on. A mask that Slicer cropped to its content is padded back.
 
     Raises:
-        InputError: unreadable, not 3-D, fractions instead of labels, several segments and none called lesion, or another grid.
+        InputError: unreadable, not 3-D, fractions instead of labels, several segments and none called
+            lesion, or another grid.
     """
     path = Path(path)
     image = _read_image(path)

@@ -1,4 +1,4 @@
-"""DICOM series that are not one clean stack: repaired with a note, or refused in words, never mixed in silence."""
+"""DICOM series that are not one clean stack: repaired with a note or refused in words."""
 
 from __future__ import annotations
 
