@@ -297,7 +297,7 @@ def test_gui_and_worker_are_killed_and_another_session_goes_on_exactly(home):
     variables = {**environment(), "OMP_NUM_THREADS": "1"}
     variables["PYTHONPATH"] = os.pathsep.join([variables["PYTHONPATH"], str(TESTING)])
     command = [sys.executable, "-c", PARENT, str(home), str(TESTING / "mrml")]
-    gui = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
+    gui = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, encoding="utf-8")
     path = Path(gui.stdout.readline().strip())
     gui.kill()
     gui.communicate()
