@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from GASNetLib.cohort import Case, Cohort, write_cohort
-from GASNetLib.crop_cache import CropCache
+from GASNetLib.cohort.crop_cache import CropCache
+from GASNetLib.cohort.network_crop import crop_to_lungs
 from GASNetLib.lungs import Lungs
-from GASNetLib.network_crop import crop_to_lungs
 from GASNetLib.phantom import Phantom, make_phantom, write_labels, write_phantom
 from GASNetLib.volume import volume_from_array
 

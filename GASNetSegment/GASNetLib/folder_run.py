@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .cohort_tree import FoundCase, find_cases
+from .cohort.tree import FoundCase, find_cases
 from .errors import Cancelled, GASNetError, InputError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def segment_case(
     Raises:
         Cancelled: ``cancelled()``; nothing was written then.
     """
-    from .files import write_segmentation
+    from .export import write_segmentation
     from .quantify import report
     from .segment import segment
     from .volume import read_volume

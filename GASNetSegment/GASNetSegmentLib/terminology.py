@@ -6,7 +6,7 @@ from pathlib import Path
 
 import slicer
 
-from GASNetLib.segment_meaning import ANATOMY, CONTEXT, LESION, LUNG, Code, Meaning
+from GASNetLib.export.segment_meaning import ANATOMY, CONTEXT, LESION, LUNG, Code, Meaning
 
 TERMINOLOGY_FILE = Path("Terminology") / "GASNet.term.json"
 REGIONS_FILE = Path("Terminology") / "GASNetRegions.term.json"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from GASNetLib.cohort import NEEDED, ROLES, Case, Cohort, CohortError, read_cohort, write_cohort
-from GASNetLib.cohort_tree import find_cases
+from GASNetLib.cohort.tree import find_cases
 from GASNetLib.volume import case_name
 
 UNCHECKED, ACCEPTED, FLAGGED, REFUSED = "not checked", "accepted", "flagged", "refused"

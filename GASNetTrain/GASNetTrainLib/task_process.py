@@ -79,7 +79,7 @@ class TaskProcess:
 
 def check(task: TaskProcess, cache: str, jobs: int | None) -> list[dict]:
     """Read every case; keep crops and thumbnails in the cache."""
-    from GASNetLib.cohort_checks import check_cohort
+    from GASNetLib.cohort.checks import check_cohort
 
     from .thumbnails import write_thumbnail
 

@@ -8,8 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from GASNetLib.cohort import Case
-from GASNetLib.crop_cache import CropCache
-from GASNetLib.crop_file import read_crop
+from GASNetLib.cohort.crop_cache import CropCache
+from GASNetLib.cohort.crop_file import read_crop
 
 LOWEST_HU, HIGHEST_HU = -1250.0, 250.0
 """The network's window: what it sees of the case."""

@@ -13,13 +13,13 @@ import pytest
 import SimpleITK as sitk
 
 from GASNetLib.errors import InputError, ResourceError
-from GASNetLib.files import write_lungs, write_probability, write_segmentation
+from GASNetLib.export import write_lungs, write_probability, write_segmentation
+from GASNetLib.export.segment_meaning import LESION, RIGHT_LUNG
 from GASNetLib.geometry import Geometry
 from GASNetLib.lungs import Lungs
 from GASNetLib.model import ModelInfo
 from GASNetLib.phantom import make_phantom, write_phantom
 from GASNetLib.segment import Segmentation
-from GASNetLib.segment_meaning import LESION, RIGHT_LUNG
 from GASNetLib.version import VERSION
 from GASNetLib.volume import Volume, read_mask, read_volume
 

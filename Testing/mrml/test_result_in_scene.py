@@ -284,7 +284,7 @@ def test_labelled_sample_is_a_case_on_disk(logic, ct, segmented, phantom):
 
 
 def test_labelled_sample_is_found_by_the_cohort_rules(logic, segmented):
-    from GASNetLib.cohort_tree import find_cases
+    from GASNetLib.cohort.tree import find_cases
 
     sample = logic.saveLabelledSample(segmented)
 

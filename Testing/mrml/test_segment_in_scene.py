@@ -9,8 +9,8 @@ slicer = pytest.importorskip("slicer")
 import vtk  # noqa: E402
 
 from GASNetLib.errors import Cancelled, InputError, ModelError, NotAChestCT  # noqa: E402
+from GASNetLib.export.segment_meaning import CONTEXT  # noqa: E402
 from GASNetLib.phantom import make_phantom  # noqa: E402
-from GASNetLib.segment_meaning import CONTEXT  # noqa: E402
 from GASNetSegmentLib.ct_nodes import geometry_of  # noqa: E402
 from GASNetSegmentLib.result import LESION, LUNGS, Result  # noqa: E402
 from GASNetSegmentLib.segments import segment_array, set_segment_array  # noqa: E402

@@ -14,17 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from GASNetLib import crop_cache
-from GASNetLib.cohort import Case, Cohort, CohortError, write_cohort
+from GASNetLib.cohort import Case, Cohort, CohortError, crop_cache, write_cohort
+from GASNetLib.cohort.crop_cache import CropCache, Crops, open_crops
+from GASNetLib.cohort.crop_file import is_whole
 from GASNetLib.crop import NETWORK_SHAPE, mask_to_network, to_network
-from GASNetLib.crop_cache import CropCache, Crops, open_crops
-from GASNetLib.crop_file import is_whole
 from GASNetLib.errors import Cancelled, ResourceError
 from GASNetLib.phantom import Phantom, make_phantom, write_labels, write_phantom
 from GASNetLib.volume import volume_from_array
 
 SHAPE = (28, 72, 72)
-ENGINE = Path(crop_cache.__file__).parent
+ENGINE = Path(crop_cache.__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -217,8 +216,8 @@ def test_every_module_that_makes_a_crop_counts(tmp_path):
     package = Path(shutil.copytree(ENGINE, tmp_path / "GASNetLib"))
     code = """
 from pathlib import Path
-from GASNetLib.crop_cache import preprocessing_version as version
-for name in ("cohort", "case_pool", "resampling", "volume"):
+from GASNetLib.cohort.crop_cache import preprocessing_version as version
+for name in ("cohort/table", "cohort/case_pool", "resampling", "lungs/find"):
     print(name, version())
     version.cache_clear()
     with Path("GASNetLib", name + ".py").open("a") as file:
@@ -227,5 +226,5 @@ print("end", version())
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=package.parent, capture_output=True, text=True)
     versions = dict(line.split() for line in done.stdout.splitlines())
-    assert versions["cohort"] == versions["case_pool"] == versions["resampling"]
-    assert len({versions["resampling"], versions["volume"], versions["end"]}) == 3
+    assert versions["cohort/table"] == versions["cohort/case_pool"] == versions["resampling"]
+    assert len({versions["resampling"], versions["lungs/find"], versions["end"]}) == 3

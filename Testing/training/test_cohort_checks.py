@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from GASNetLib.case_check import CaseReport, mask_problems
 from GASNetLib.cohort import Case, Cohort
-from GASNetLib.cohort_checks import accepted_cases, check_cohort
-from GASNetLib.crop_cache import open_crops
+from GASNetLib.cohort.case_check import CaseReport, mask_problems
+from GASNetLib.cohort.checks import accepted_cases, check_cohort
+from GASNetLib.cohort.crop_cache import open_crops
+from GASNetLib.cohort.network_crop import crop_to_lungs
 from GASNetLib.errors import Cancelled, ResourceError
 from GASNetLib.lungs import Lungs
-from GASNetLib.network_crop import crop_to_lungs
 from GASNetLib.phantom import Phantom, make_phantom, write_labels, write_phantom
 from GASNetLib.volume import volume_from_array
 

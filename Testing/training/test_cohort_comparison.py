@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from GASNetLib.case_check import FLAGGED, REFUSED, Finding, Problem
-from GASNetLib.case_comparison import compare
 from GASNetLib.cohort import Case, Cohort
+from GASNetLib.cohort.case_check import FLAGGED, REFUSED, Finding, Problem
+from GASNetLib.cohort.case_comparison import compare
 
 
 def compared(*cases: tuple[str, str, Finding]) -> dict[str, list[str]]:

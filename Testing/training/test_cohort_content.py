@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from GASNetLib.content import KnownContent, content_digest, files_of, voxel_digest
+from GASNetLib.cohort.content import KnownContent, content_digest, files_of, voxel_digest
 from GASNetLib.phantom import make_phantom, write_phantom
 from GASNetLib.volume import read_volume, volume_from_array
 

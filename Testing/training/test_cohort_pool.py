@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from GASNetLib import case_pool
-from GASNetLib.case_pool import run_cases
+from GASNetLib.cohort import case_pool
+from GASNetLib.cohort.case_pool import run_cases
 from GASNetLib.errors import Cancelled, ResourceError
 from training.misbehaving_cases import behave
 
@@ -63,8 +63,8 @@ def test_processes_end_when_their_starter_is_killed(tmp_path):
     script = tmp_path / "starter.py"
     script.write_text(
         "import sys, time\n"
-        f"sys.path.insert(0, {str(Path(case_pool.__file__).parents[1])!r})\n"
-        "from GASNetLib.case_pool import run_cases\n"
+        f"sys.path.insert(0, {str(Path(case_pool.__file__).parents[2])!r})\n"
+        "from GASNetLib.cohort.case_pool import run_cases\n"
         "if __name__ == '__main__':\n"
         "    run_cases(time.sleep, [0.5] * 1000, 'Sleeping', lambda *_: print('going', flush=True), jobs=2)\n"
     )
@@ -82,8 +82,8 @@ def test_a_script_without_guard_is_told_what_to_do(tmp_path):
     script = tmp_path / "careless.py"
     script.write_text(
         "import sys, time\n"
-        f"sys.path.insert(0, {str(Path(case_pool.__file__).parents[1])!r})\n"
-        "from GASNetLib.case_pool import run_cases\n"
+        f"sys.path.insert(0, {str(Path(case_pool.__file__).parents[2])!r})\n"
+        "from GASNetLib.cohort.case_pool import run_cases\n"
         "run_cases(time.sleep, [0, 0, 0], 'Sleeping', jobs=1)\n"
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from ..cohort import ROLES, Cohort, CohortError, read_cohort, write_cohort
-from ..cohort_checks import CaseReport, accepted_cases, check_cohort
-from ..crop_cache import open_crops
+from ..cohort.checks import CaseReport, accepted_cases, check_cohort
+from ..cohort.crop_cache import open_crops
 from .terminal import progress_bar
 
 

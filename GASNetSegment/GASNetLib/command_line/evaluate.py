@@ -14,10 +14,10 @@ import numpy as np
 
 from ..atomic import write_atomically
 from ..cohort import ROLES, read_cohort
-from ..cohort_tree import find_cases
+from ..cohort.tree import find_cases
 from ..device import DEVICES
 from ..errors import GASNetError, InputError
-from ..files import SEGMENTATION_ENDINGS
+from ..export import SEGMENTATION_ENDINGS
 from ..geometry import Geometry
 from ..metrics import overlap, summary, surface_distances
 from ..model import load_model

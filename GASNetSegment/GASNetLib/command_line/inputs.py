@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cohort_tree import find_cases, is_dicom_image
+from ..cohort.tree import find_cases, is_dicom_image
 from ..errors import InputError
 from ..volume import case_name
 

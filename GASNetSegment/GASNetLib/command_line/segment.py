@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..device import DEVICES
 from ..errors import Cancelled, GASNetError, ModelError
-from ..files import DICOM_ENDING, SEGMENTATION_ENDINGS
+from ..export import DICOM_ENDING, SEGMENTATION_ENDINGS
 from ..lungs import METHODS
 from ..model import load_model, starter_model_path
 from ..volume import read_volume
@@ -148,7 +148,7 @@ def _conclude(rows: list[dict], targets: Targets) -> int:
 def _segment_case(
     case: Input, model: Model, arguments: argparse.Namespace, targets: Targets, count: str
 ) -> dict:
-    from ..files import write_lungs, write_probability, write_segmentation
+    from ..export import write_lungs, write_probability, write_segmentation
     from ..quantify import report
     from ..segment import segment
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cohort_tree import is_dicom_image
+from ..cohort.tree import is_dicom_image
 from ..errors import InputError
+from ..export import DICOM_ENDING, IMAGE_ENDINGS, SEGMENTATION_ENDINGS
 from ..figure import PICTURE_ENDINGS
-from ..files import DICOM_ENDING, IMAGE_ENDINGS, SEGMENTATION_ENDINGS
 from ..quantify import REPORT_ENDINGS
 from .inputs import Input
 

@@ -29,7 +29,7 @@ class Grid(Protocol):
 
 
 class Crop(Protocol):
-    """A case on the network's grid, as :class:`GASNetLib.crop_file.NetworkCrop`.
+    """A case on the network's grid, as :class:`GASNetLib.cohort.crop_file.NetworkCrop`.
 
     ``hu`` int16 (D, H, W); ``lungs`` uint8, non-zero within; ``lesions`` None or uint8, 0..255 the share of
     the voxel that is lesion; ``grid.spacing`` mm (x, y, z).

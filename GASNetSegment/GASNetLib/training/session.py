@@ -35,7 +35,7 @@ from .state import TrainingState, check_architectures, new_state
 from .trainer import Report, Trainer, resume_state
 
 OpenCrops = Callable[..., Crops]
-"""As :func:`GASNetLib.crop_cache.open_crops`: cohort, cache folder, ``progress=``, ``cancelled=``."""
+"""As :func:`GASNetLib.cohort.crop_cache.open_crops`: cohort, cache folder, ``progress=``, ``cancelled=``."""
 
 PREPARED_SECONDS = 1.0
 """Shortest time between two ``prepared`` events."""
@@ -224,7 +224,7 @@ def _train(
 ) -> int:
     config, cohort = run.config(), read_cohort(run.cohort_file)
     if open_crops is None:
-        from ..crop_cache import open_crops
+        from ..cohort.crop_cache import open_crops
     with _stop_signals() as signalled:
 
         def wants_stop() -> bool:

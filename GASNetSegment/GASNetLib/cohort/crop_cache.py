@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,21 +23,25 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from .atomic import PART_ENDING, write_atomically
+from ..atomic import PART_ENDING, write_atomically
+from ..crop import NETWORK_SHAPE
+from ..errors import Cancelled, InputError, ResourceError
+from ..lungs import find_lungs
+from ..volume import read_mask, read_volume
 from .case_pool import Progress, run_cases
-from .cohort import FAULTS_LISTED, Case, Cohort, CohortError
 from .content import KnownContent
-from .crop import NETWORK_SHAPE
 from .crop_file import encode_crop, is_whole, read_crop
-from .errors import Cancelled, InputError, ResourceError
-from .lungs import find_lungs
 from .network_crop import NetworkCrop, crop_to_lungs
-from .volume import read_mask, read_volume
+from .table import FAULTS_LISTED, Case, Cohort, CohortError
 
 LARGEST_ENTRY = 2_400_000  # bytes; 2,048,000 of HU, the rest for masks (2,245,000 in a severe case)
 ABANDONED_SECONDS = 24 * 3600
 
-_IMPORT = re.compile(r"^\s*from \.(\w+) import", re.MULTILINE)
+CROP_MAKERS = (
+    *("volume.py", "dicom_series.py", "geometry.py", "resampling.py", "crop.py", "lungs/*.py"),
+    *("cohort/network_crop.py", "cohort/crop_file.py"),
+)
+"""What decides about the voxels of a crop: a change there makes the crops anew."""
 
 
 class Crops(Mapping[str, NetworkCrop]):
@@ -159,15 +162,10 @@ class CropCache:
 
 @cache
 def preprocessing_version() -> str:
-    """Digest of all program text that makes a crop: no version number that someone forgets to raise."""
-    texts: dict[str, str] = {}
-    waiting = ["volume", "lungs", "network_crop", "crop_file"]
-    while waiting:
-        name = waiting.pop()
-        if name not in texts:
-            texts[name] = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
-            waiting += _IMPORT.findall(texts[name])
-    return hashlib.sha256("".join(texts[name] for name in sorted(texts)).encode()).hexdigest()
+    """Digest of the program text that makes a crop: no version number that someone forgets to raise."""
+    engine = Path(__file__).resolve().parents[1]
+    files = sorted(file for pattern in CROP_MAKERS for file in engine.glob(pattern))
+    return hashlib.sha256("".join(file.read_text(encoding="utf-8") for file in files).encode()).hexdigest()
 
 
 def _paths(case: Case) -> list[Path]:

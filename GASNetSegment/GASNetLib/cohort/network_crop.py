@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .crop import mask_to_network, network_grid, to_network
-from .geometry import Geometry
-from .lungs import LEFT, RIGHT, Lungs, lung_box
-from .volume import Volume
+from ..crop import mask_to_network, network_grid, to_network
+from ..geometry import Geometry
+from ..lungs import LEFT, RIGHT, Lungs, lung_box
+from ..volume import Volume
 
 COVERED = 255
 """Value of ``NetworkCrop.lesions`` where a lesion covers the whole voxel."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .case_check import FLAGGED, REFUSED, CaseReport, Finding, Problem
-from .cohort import Cohort
+from .table import Cohort
 
 KEPT_FIRST = ("labelled", "validation", "diseased", "healthy")
 """Of what is there twice, the role that is harder to come by is kept."""

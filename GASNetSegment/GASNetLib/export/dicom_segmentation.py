@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .dicom_series import series_files
-from .errors import InputError
-from .geometry import Geometry
-from .lungs import LEFT, RIGHT
-from .provenance import provenance
+from ..dicom_series import series_files
+from ..errors import InputError
+from ..geometry import Geometry
+from ..lungs import LEFT, RIGHT
+from ..provenance import provenance
+from ..version import VERSION
 from .segment_meaning import LEFT_LUNG, LESION, RIGHT_LUNG, Code, Meaning
-from .version import VERSION
 
 if TYPE_CHECKING:
     import pydicom
     from highdicom.seg import SegmentDescription
 
-    from .segment import Segmentation
+    from ..segment import Segmentation
 
 SERIES_NUMBER = 900  # beyond what scanners number
 LONGEST_TEXT = 64  # of a DICOM string (VR LO)

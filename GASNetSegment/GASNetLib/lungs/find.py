@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from .crop import Box
-from .geometry import Geometry
-from .lungs_classical import LEFT, RIGHT, classical_lungs
+from ..crop import Box
+from ..geometry import Geometry
+from ..resampling import index_range, part_of, sampled
+from ..volume import Volume, check_chest_ct
+from .classical import LEFT, RIGHT, classical_lungs
 from .morphology import box_around
-from .resampling import index_range, part_of, sampled
-from .volume import Volume, check_chest_ct
 
 METHODS = ("classical", "lungmask")
 
@@ -58,7 +58,7 @@ def find_lungs(
     report = progress or (lambda stage, fraction: None)
     report("lungs", 0.0)
     if method == "lungmask":
-        from .lungs_lungmask import lungmask_lungs
+        from .by_lungmask import lungmask_lungs
 
         labels = lungmask_lungs(volume)
     else:

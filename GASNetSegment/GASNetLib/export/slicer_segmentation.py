@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from .lungs import LEFT, RIGHT
-from .provenance import PREFIX, provenance
+from ..lungs import LEFT, RIGHT
+from ..provenance import PREFIX, provenance
 from .segment_meaning import LEFT_LUNG, LESION, RIGHT_LUNG, Meaning
 
 if TYPE_CHECKING:
-    from .segment import Segmentation
+    from ..segment import Segmentation
 
 COMPRESSION_LEVEL = 1  # masks shrink to a fiftieth even so
 

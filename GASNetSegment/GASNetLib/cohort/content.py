@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .atomic import write_atomically
-from .dicom_series import is_dicom_file
-from .volume import Volume
+from ..atomic import write_atomically
+from ..dicom_series import is_dicom_file
+from ..volume import Volume
 
 DETACHED_HEADERS = (".mhd", ".nhdr")
 _DATA_FILE = re.compile(

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import SimpleITK as sitk
 
+from ..errors import NotAChestCT
+from ..geometry import Geometry
+from ..resampling import binned, sampled
+from ..volume import AIR_HU, Volume
 from .airways import find_airways
-from .errors import NotAChestCT
-from .geometry import Geometry
-from .lung_surface import filled_lungs
 from .morphology import (
     box_around,
     closed_over,
@@ -25,8 +26,7 @@ from .morphology import (
     grown_within,
     slice_components,
 )
-from .resampling import binned, sampled
-from .volume import AIR_HU, Volume
+from .surface import filled_lungs
 
 RIGHT, LEFT = 1, 2
 

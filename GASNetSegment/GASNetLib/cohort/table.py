@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .atomic import write_atomically
-from .cohort_tree import find_cases
-from .errors import InputError
+from ..atomic import write_atomically
+from ..errors import InputError
+from .tree import find_cases
 
 ROLES = ("labelled", "diseased", "healthy", "validation")
 """I_l with masks, I_d, I_h and the validation set with masks (Xu et al. 2020)."""

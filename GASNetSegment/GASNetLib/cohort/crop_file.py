@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
-from .errors import InputError
-from .geometry import Geometry
+from ..errors import InputError
+from ..geometry import Geometry
 from .network_crop import NetworkCrop
 
 

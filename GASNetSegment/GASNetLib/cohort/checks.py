@@ -10,8 +10,8 @@ from pathlib import Path
 from .case_check import CaseReport, Finding, examine, refusal
 from .case_comparison import compare
 from .case_pool import Progress, run_cases
-from .cohort import Cohort
 from .crop_cache import CropCache
+from .table import Cohort
 
 
 def check_cohort(

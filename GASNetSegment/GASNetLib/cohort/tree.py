@@ -8,8 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from .dicom_series import is_dicom_file
-from .volume import case_name
+from ..dicom_series import is_dicom_file
+from ..volume import case_name
 
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 SEGMENTATION_ENDING = ".seg.nrrd"

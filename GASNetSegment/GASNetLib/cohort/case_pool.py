@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import SimpleITK as sitk
 
-from .errors import Cancelled, GASNetError, InputError, ResourceError
+from ..errors import Cancelled, GASNetError, InputError, ResourceError
 
 Progress = Callable[[str, float], None]
 """Called with a sentence and a fraction 0..1."""

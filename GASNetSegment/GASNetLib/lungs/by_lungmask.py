@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import ResourceError
-from .volume import Volume
+from ..errors import ResourceError
+from ..volume import Volume
 
 MODELS = ("R231CovidWeb", "R231")  # in order of preference
 SLICES_AT_ONCE = 8

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from .atomic import written_aside
-from .errors import InputError, ResourceError
-from .provenance import PREFIX, provenance
+from ..atomic import written_aside
+from ..errors import InputError, ResourceError
+from ..provenance import PREFIX, provenance
 from .slicer_segmentation import write_slicer_segmentation
 
 if TYPE_CHECKING:
-    from .segment import Segmentation
+    from ..segment import Segmentation
 
 SLICER_ENDING = ".seg.nrrd"
 DICOM_ENDING = ".dcm"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from .cohort import Case
+from ..errors import GASNetError
+from ..lungs import find_lungs
+from ..volume import Volume, read_mask, read_volume
 from .content import files_of, voxel_digest
 from .crop_cache import CropCache
-from .errors import GASNetError
-from .lungs import find_lungs
 from .network_crop import COVERED, NetworkCrop, crop_to_lungs
-from .volume import Volume, read_mask, read_volume
+from .table import Case
 
 REFUSED, FLAGGED = "refused", "flagged"
 
