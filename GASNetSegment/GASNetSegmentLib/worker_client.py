@@ -21,6 +21,7 @@ import numpy as np
 from GASNetLib.atomic import write_atomically
 from GASNetLib.errors import GASNetError, ResourceError
 from GASNetLib.geometry import Geometry
+from GASNetLib.json_lines import read_json_lines
 from GASNetLib.worker import EVENTS_FILE, file_of
 
 LOG_FILE = "output.txt"
@@ -108,7 +109,8 @@ class WorkerClient:
         if self._folder is None:
             return
         ended = self._process.poll() is not None  # asked first: what it wrote before its end is read after
-        for event in self._new_events():
+        events, self._read = read_json_lines(self._folder / EVENTS_FILE, self._read)
+        for event in events:
             self._deliver(event)
         if ended:
             self._bury()
@@ -177,18 +179,6 @@ class WorkerClient:
             return ""
 
     # --- its answers --------------------------------------------------------------------------------------
-
-    def _new_events(self) -> list[dict]:
-        """Whole lines since the last time; a line that is still being written waits."""
-        try:
-            with (self._folder / EVENTS_FILE).open("rb") as file:
-                file.seek(self._read)
-                content = file.read()
-        except OSError:
-            return []
-        whole = content[: content.rfind(b"\n") + 1]
-        self._read += len(whole)
-        return [json.loads(line) for line in whole.splitlines()]
 
     def _deliver(self, event: dict) -> None:
         number = event["id"]

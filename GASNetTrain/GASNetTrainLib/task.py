@@ -17,6 +17,7 @@ from typing import Any
 
 from GASNetLib.cohort import Cohort, CohortError, write_cohort
 from GASNetLib.errors import Cancelled, GASNetError, InputError, ModelError, NotAChestCT, ResourceError
+from GASNetLib.json_lines import read_json_lines
 from GASNetLib.run.errors import RunError
 
 from .processes import Interpreter
@@ -89,7 +90,8 @@ class Task:
         if self.finished:
             return True
         ended = self._process.poll() is not None  # asked first: what it wrote before its end is read after
-        for event in self._new_events():
+        events, self._read = read_json_lines(self._folder / EVENTS_FILE, self._read)
+        for event in events:
             self._take(event)
         if ended:
             self._end()
@@ -139,18 +141,6 @@ class Task:
         psutil.wait_procs(family, timeout=PATIENCE_S)
         self.error = Cancelled()
         self._end()
-
-    def _new_events(self) -> list[dict]:
-        """Whole lines since the last time; a line that is still being written waits."""
-        try:
-            with (self._folder / EVENTS_FILE).open("rb") as file:
-                file.seek(self._read)
-                content = file.read()
-        except OSError:
-            return []
-        whole = content[: content.rfind(b"\n") + 1]
-        self._read += len(whole)
-        return [json.loads(line) for line in whole.splitlines()]
 
     def _take(self, event: dict) -> None:
         kind = event["event"]

@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ResourceError
+from ..json_lines import read_json_lines
 
 VERSION = 1
 
@@ -102,23 +103,14 @@ class EventLog:
         os.close(self._file)
 
 
-def read_events(path: Path, offset: int = 0) -> tuple[list[Event], int]:
+def read_events(path: Path, offset: int = 0, limit: int | None = None) -> tuple[list[Event], int]:
     """Events from a byte ``offset`` on, and the offset to go on from; for following a file that grows.
 
-    A half-written last line is left for the next call; a damaged line is skipped; a file that has become
-    shorter is read anew. A missing file has no events.
+    As :func:`GASNetLib.json_lines.read_json_lines`, with its ``limit``; what is no event is left out.
     """
-    try:
-        with path.open("rb") as file:
-            if offset > file.seek(0, os.SEEK_END):
-                offset = 0
-            file.seek(offset)
-            content = file.read()
-    except FileNotFoundError:
-        return [], 0
-    whole, newline, _ = content.rpartition(b"\n")
-    events = [_parsed(line) for line in whole.split(b"\n")]
-    return [event for event in events if event is not None], offset + len(whole) + len(newline)
+    values, offset = read_json_lines(path, offset, limit)
+    events = [value for value in values if isinstance(value, dict) and isinstance(value.get("kind"), str)]
+    return events, offset
 
 
 def history(events: Iterable[Event]) -> list[Event]:
@@ -130,14 +122,6 @@ def history(events: Iterable[Event]) -> list[Event]:
             kept = [e for e in kept if e["kind"] == "started" or e.get("iteration", 0) <= start]
         kept.append(event)
     return kept
-
-
-def _parsed(line: bytes) -> Event | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and isinstance(event.get("kind"), str) else None
 
 
 def _plain(value: Any) -> Any:
