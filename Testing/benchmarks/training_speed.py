@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "GASNetSegment"))
 from GASNetLib.crop import NETWORK_SHAPE
 from GASNetLib.networks import create_discriminator, create_generator, create_segmenter
 from GASNetLib.run.folder import RunFolder
-from GASNetLib.training.batches import make_batch, read_sample
+from GASNetLib.training.batches import make_batches, read_sample
 from GASNetLib.training.data_order import DataOrder, requests_of
 from GASNetLib.training.presets import preset
 from GASNetLib.training.settings import Settings, changed
@@ -145,7 +145,8 @@ def straightforward_seconds(settings: Settings, device: torch.device) -> list[tu
 
         def take(update: int, role: str, requests=requests):
             draws = order.draws(requests[update, role], settings)
-            batch = make_batch([read_sample(all_crops, draw) for draw in draws], settings, device)
+            samples = [read_sample(all_crops, draw) for draw in draws]
+            batch = make_batches({role: samples}, settings, device)[role]
             return batch.image, batch.lungs, batch.lesions
 
         begin, processor = time.perf_counter(), time.process_time()

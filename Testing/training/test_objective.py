@@ -62,6 +62,8 @@ def test_discriminator_terms_teach_the_discriminator_alone(networks, batch):
         ("mil", {"segmenter"}),
         ("ps", {"segmenter"}),
         ("recons", {"generator"}),
+        ("transplant", {"segmenter"}),
+        ("repair", {"generator"}),
     ],
 )
 def test_each_term_teaches_whom_the_paper_says(networks, batch, term, taught):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from GASNetLib.training import terms
-from GASNetLib.training.pseudo_labels import pseudo_labelled, synthetic_healthy
+from GASNetLib.training.pseudo_labels import pseudo_labelled, synthetic_healthy, transplanted
 
 
 def logit(p: float) -> float:
@@ -98,6 +98,7 @@ def test_every_term_is_the_mean_of_its_micro_batches(parts):
         "segmentation": lambda i: terms.segmentation(logits[i], mask[i], dice=True),
         "healthy": lambda i: terms.healthy(logits[i]),
         "recons": lambda i: terms.recons(logits[i], other[i]),
+        "repair": lambda i: terms.repair(logits[i], other[i], mask[i]),
         "mil": lambda i: terms.mil(logits[i], mask[i], 3),
         "ps": lambda i: terms.ps(logits[i], mask[i], known[i]),
         "gan": lambda i: terms.gan_discriminator(logits[i, 0, 0, 0, 0], other[i, 0, 0, 0, 0]),
@@ -119,3 +120,16 @@ def test_pseudo_labels_follow_xi_and_the_healthy_lungs():
     assert made.known.flatten().tolist() == [1, 0, 1, 1]
     assert made.image.flatten().tolist() == pytest.approx([0.9, 0.0, -0.8, -1.0])
     assert not made.image.requires_grad
+
+
+def test_a_transplanted_lesion_is_known_everywhere_and_stays_within_the_healthy_lungs():
+    made = transplanted(volume(1, 1, 1, 1), volume(-1, -1, -1, -1), volume(1, 0.5, 0, 1), volume(1, 2, 1, 0))
+    assert made.image.flatten().tolist() == [1, 0, -1, -1]
+    assert made.mask.flatten().tolist() == [1, 0.5, 0, 0]
+    assert made.known.min() == 1
+
+
+def test_repair_weighs_what_was_set_in_beside_the_whole_volume():
+    generated, before, mask = volume(0.5, 0.2, 0, 0), volume(0, 0, 0, 0), volume(1, 0, 0, 0)
+    assert terms.repair(generated, before, mask).item() == pytest.approx(0.5 / 2 + 0.7 / 4)
+    assert terms.repair(before, before, mask).item() == 0

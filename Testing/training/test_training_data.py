@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from GASNetLib.training.augmentation import (
+    Place,
     Placement,
     random_placement,
     resampled,
@@ -18,7 +20,7 @@ from GASNetLib.training.augmentation import (
     thick_slices,
     vary_intensities,
 )
-from GASNetLib.training.batches import Loader, make_batch, read_sample
+from GASNetLib.training.batches import Loader, make_batches, read_sample
 from GASNetLib.training.data_order import DataOrder, Draw, Request, requests_of
 from GASNetLib.training.presets import STRONG_AUGMENTATION, preset
 from GASNetLib.training.settings import Augmentation, changed
@@ -27,6 +29,7 @@ from training.tiny_cohort import SHAPE, names_by_role, tiny_crops
 NONE = Augmentation(rotation_degrees=0, zoom=(1.0, 1.0), noise_hu=0)
 CASES = {"labelled": ["a"], "diseased": ["b", "c", "d"], "healthy": ["e", "f"]}
 CPU = torch.device("cpu")
+ANYWHERE = Place(np.full(3, 0.5))
 
 
 @given(st.integers(0, 2**31), st.integers(0, 50))
@@ -76,7 +79,7 @@ def test_without_augmentation_the_whole_grid_is_the_crop_itself():
     smoke = changed(preset("smoke"), {"patch": list(SHAPE), "lesion_centred": 0.0})
     smoke = type(smoke)(**{**vars(smoke), "augmentation": NONE})
     crop = tiny_crops()["labelled0"]
-    batch = make_batch([read_sample({"x": crop}, Draw("x", 7))], smoke, CPU)
+    batch = make_batches({"labelled": [read_sample({"x": crop}, Draw("x", 7))]}, smoke, CPU)["labelled"]
     expected = (np.clip(crop.hu, -1250, 250).astype(np.float32) + 1250) / 750 - 1
     assert np.allclose(batch.image[0, 0].numpy(), expected, atol=1e-5)
     assert np.array_equal(batch.lungs[0, 0].numpy() > 0, crop.lungs > 0)
@@ -89,9 +92,9 @@ def test_a_sample_is_made_the_same_in_any_company(seed):
     smoke = changed(preset("smoke"), {"augmentation": vars(STRONG_AUGMENTATION)})
     crops = tiny_crops()
     samples = [read_sample(crops, Draw(name, seed + i)) for i, name in enumerate(("labelled0", "healthy0"))]
-    together = make_batch(samples, smoke, CPU)
+    together = make_batches({"healthy": samples}, smoke, CPU)["healthy"]
     torch.randn(3)
-    alone = make_batch(samples[1:], smoke, CPU)
+    alone = make_batches({"healthy": samples[1:]}, smoke, CPU)["healthy"]
     assert torch.equal(together.image[1:], alone.image)
     assert together.image.abs().max() <= 1
     assert together.image.shape == (2, 1, *smoke.patch)
@@ -100,8 +103,20 @@ def test_a_sample_is_made_the_same_in_any_company(seed):
 def test_lesion_centred_patches_hold_lesion():
     smoke = changed(preset("smoke"), {"patch": [16, 16, 16], "lesion_centred": 1.0})
     crops = tiny_crops()
-    batch = make_batch([read_sample(crops, Draw("labelled0", s)) for s in range(20)], smoke, CPU)
+    samples = [read_sample(crops, Draw("labelled0", s)) for s in range(20)]
+    batch = make_batches({"labelled": samples}, smoke, CPU)["labelled"]
     assert (batch.lesions.flatten(1).amax(1) > 0.4).all()
+
+
+def test_the_patches_of_all_roles_lie_at_one_place():
+    """So a lesion is transplanted to where it comes from: the same case gives the same patch in each role."""
+    smoke = changed(preset("smoke"), {"patch": [16, 16, 16], "augmentation": vars(NONE)})
+    sample = read_sample(tiny_crops(), Draw("labelled0", 3))
+    elsewhere = replace(sample, seed=4)
+    batches = make_batches({"diseased": [elsewhere], "labelled": [sample]}, smoke, CPU)
+    assert torch.equal(batches["diseased"].image, batches["labelled"].image)
+    alone = make_batches({"diseased": [elsewhere]}, smoke, CPU)
+    assert not torch.equal(alone["diseased"].image, batches["diseased"].image)
 
 
 def test_flipping_twice_and_turning_a_full_circle_bring_the_volume_back():
@@ -124,7 +139,7 @@ def test_rotations_are_those_of_a_body_whatever_the_spacing():
     rotating = Augmentation(rotation_degrees=40, zoom=(1.0, 1.0), noise_hu=0)
     spacing = np.array([6.0, 2.0, 2.0])
     placement = random_placement(
-        np.random.default_rng(3), rotating, (40, 160, 160), (40, 160, 160), tuple(spacing)
+        np.random.default_rng(3), rotating, (40, 160, 160), (40, 160, 160), tuple(spacing), ANYWHERE
     )
     moved = placement.matrix @ np.diag([10.0, 20.0, 30.0])  # columns: offsets along each axis, in voxels
     lengths = np.linalg.norm(moved * spacing[:, None], axis=0)
@@ -136,7 +151,9 @@ def test_rotations_are_those_of_a_body_whatever_the_spacing():
 def test_a_zoomed_patch_stays_within_the_volume(seed):
     cropping = Augmentation(rotation_degrees=0, zoom=(0.5, 1.0), noise_hu=0)
     shape, patch = (20, 30, 40), (16, 24, 40)
-    placement = random_placement(np.random.default_rng(seed), cropping, shape, patch, (1, 1, 1))
+    random = np.random.default_rng(seed)
+    place = Place(random.random(3), np.array([0, 29, 20]) if seed % 2 else None)
+    placement = random_placement(random, cropping, shape, patch, (1, 1, 1), place)
     for sign in (-1, 1):
         corner = placement.matrix @ (sign * (np.array(patch) - 1) / 2) + placement.centre
         assert (corner >= -0.5 - 1e-9).all() and (corner <= np.array(shape) - 0.5 + 1e-9).all()

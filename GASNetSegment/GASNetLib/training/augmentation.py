@@ -22,6 +22,19 @@ WATER = -1.0 - WINDOW_HU[0] * UNITS_PER_HU
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where in a volume a patch is wanted, whatever its rotation and zoom.
+
+    Attributes:
+        fraction: (z, y, x) in [0, 1] of the room that the patch has.
+        voxel: (z, y, x) that the patch is centred on instead, as far as the border allows; or None.
+    """
+
+    fraction: np.ndarray
+    voxel: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where a patch lies: offsets from its middle times ``matrix`` plus ``centre``, in voxels (z, y, x)."""
 
@@ -35,13 +48,12 @@ def random_placement(
     shape: tuple[int, int, int],
     patch: tuple[int, int, int],
     spacing: tuple[float, float, float],
-    around: np.ndarray | None = None,
+    place: Place,
 ) -> Placement:
     """Rotated, zoomed and mirrored placement of a patch within a volume of ``shape``.
 
     Args:
         spacing: mm (z, y, x), so that rotations are those of a body and do not shear it.
-        around: voxel (z, y, x) that the patch is centred on, as far as the border allows; None: anywhere.
     """
     zoom = random.uniform(*augmentation.zoom)
     angles = np.radians(random.uniform(-1, 1, 3) * augmentation.rotation_degrees)
@@ -51,8 +63,8 @@ def random_placement(
     matrix = zoom * np.linalg.inv(in_mm) @ _rotation(angles) @ in_mm @ flips
     size, extent = np.array(shape), np.minimum(np.array(patch) * zoom, shape)
     low, high = extent / 2 - 0.5, size - extent / 2 - 0.5
-    anywhere = random.uniform(low, high)
-    centre = anywhere if around is None else np.clip(around, low, high)
+    anywhere = low + place.fraction * (high - low)
+    centre = anywhere if place.voxel is None else np.clip(place.voxel, low, high)
     return Placement(matrix, centre)
 
 

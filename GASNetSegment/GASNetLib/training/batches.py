@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ..volume import WINDOW_HU
-from .augmentation import random_placement, resampled, vary_intensities
-from .data_order import DataOrder, Draw, Request, requests_of
+from .augmentation import Place, random_placement, resampled, vary_intensities
+from .data_order import ROLES, DataOrder, Draw, Request, requests_of
 from .settings import Settings
 
 READ_AHEAD = 3
@@ -152,9 +152,24 @@ def read_sample(crops: Crops, draw: Draw, pin_memory: bool = False) -> Sample:
     return Sample(tensor(crop.hu), tensor(crop.lungs), lesions, spacing, draw.seed)
 
 
-def make_batch(samples: Sequence[Sample], settings: Settings, device: torch.device) -> Batch:
-    """Cut, augment and stack samples on the device."""
-    volumes = [_augmented(sample, settings, device) for sample in samples]
+def make_batches(
+    samples: Mapping[str, Sequence[Sample]], settings: Settings, device: torch.device
+) -> dict[str, Batch]:
+    """Cut, augment and stack the samples of one update, by role, on the device.
+
+    The patches of all roles lie at the same place of the lungs' box, so that what is exchanged between
+    volumes (I_ps) comes from where it goes to; rotation, zoom and intensities vary by volume.
+    """
+    leading = next((samples[role] for role in ROLES if role in samples), ())
+    places = [_place(sample, settings) for sample in leading]
+    return {role: make_batch(own, places, settings, device) for role, own in samples.items()}
+
+
+def make_batch(
+    samples: Sequence[Sample], places: Sequence[Place], settings: Settings, device: torch.device
+) -> Batch:
+    """Cut each sample at its place, augment and stack them on the device."""
+    volumes = [_augmented(*pair, settings, device) for pair in zip(samples, places, strict=True)]
     image, lungs, lesions = (torch.stack(channel) for channel in zip(*volumes, strict=True))
     return Batch(image, lungs, lesions, tuple(sample.seed for sample in samples))
 
@@ -180,23 +195,26 @@ def _channels(hu: Tensor, lungs: Tensor, lesions: Tensor | None, device: torch.d
     return torch.stack([image, inside, share])
 
 
-def _augmented(sample: Sample, settings: Settings, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def _augmented(
+    sample: Sample, place: Place, settings: Settings, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
     random = np.random.default_rng(sample.seed)
-    around = _lesion_voxel(sample.lesions, settings.lesion_centred, random)
     shape = tuple(sample.hu.shape)
-    placement = random_placement(random, settings.augmentation, shape, settings.patch, sample.spacing, around)
+    placement = random_placement(random, settings.augmentation, shape, settings.patch, sample.spacing, place)
     channels = _channels(sample.hu, sample.lungs, sample.lesions, device)
     image, lungs, lesions = resampled(channels, placement, settings.patch)[:, None]
     image = vary_intensities(image, settings.augmentation, random, sample.seed)
     return image, (lungs > 0.5).float(), lesions
 
 
-def _lesion_voxel(lesions: Tensor | None, share: float, random: np.random.Generator) -> np.ndarray | None:
-    """A random voxel (z, y, x) that is mostly lesion, in a ``share`` of the cases."""
-    wanted, position = random.random() < share, random.random()
-    if lesions is None or not wanted:
-        return None
-    voxels = np.flatnonzero(lesions.numpy() >= 128)
+def _place(sample: Sample, settings: Settings) -> Place:
+    """Around a voxel that is mostly lesion in ``settings.lesion_centred`` of the cases, else anywhere."""
+    random = np.random.default_rng([sample.seed, 1])
+    wanted, position, fraction = random.random() < settings.lesion_centred, random.random(), random.random(3)
+    if sample.lesions is None or not wanted:
+        return Place(fraction)
+    voxels = np.flatnonzero(sample.lesions.numpy() >= 128)
     if not len(voxels):
-        return None
-    return np.array(np.unravel_index(voxels[int(position * len(voxels))], lesions.shape))
+        return Place(fraction)
+    voxel = np.unravel_index(voxels[int(position * len(voxels))], sample.lesions.shape)
+    return Place(fraction, np.array(voxel))

@@ -23,6 +23,8 @@ NEEDS = {
     "recons": {"healthy"},
     "mil": {"diseased"},
     "ps": {"diseased", "healthy"},
+    "transplant": {"labelled", "healthy"},
+    "repair": {"labelled", "healthy"},
 }
 """Roles that each term learns from."""
 

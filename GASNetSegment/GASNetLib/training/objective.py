@@ -16,11 +16,11 @@ from ..volume import WINDOW_HU
 from . import terms
 from .augmentation import UNITS_PER_HU, gaussian, smoothed
 from .batches import Batch
-from .pseudo_labels import pseudo_labelled, synthetic_healthy
+from .pseudo_labels import pseudo_labelled, synthetic_healthy, transplanted
 from .settings import DiscriminatorView, Settings
 
-WEIGHTED_BY_LAMBDA = ("segmentation", "healthy", "mil", "ps")
-"""L_GAN + λ_s · (L_S + healthy + L_MIL + L_ps) + reconstruction."""
+WEIGHTED_BY_LAMBDA = ("segmentation", "healthy", "mil", "ps", "transplant")
+"""L_GAN + λ_s · (L_S + healthy + L_MIL + L_ps + transplant) + reconstruction + repair."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,8 @@ def segmenter_generator_losses(
         healthy = batch["healthy"]
         made = pseudo_labelled(diseased.image, healthy.image, mask, healthy.lungs, s.xi)
         yield {"ps": terms.ps(networks.segmenter(made.image).float(), made.mask, made.known)}, shares
+    if active & {"transplant", "repair"}:
+        yield from _on_transplanted(networks, batch["labelled"], batch["healthy"], active, s)
     if "recons" in active:
         image = batch["healthy"].image
         yield {"recons": terms.recons(networks.generator(image).float(), image)}, {}
@@ -146,6 +148,19 @@ def _on_diseased(
     if "mil" in active:
         losses["mil"] = terms.mil(logits, diseased.lungs, settings.mil_voxels)
     return losses
+
+
+def _on_transplanted(
+    networks: Networks, labelled: Batch, healthy: Batch, active: frozenset[str], settings: Settings
+) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+    """The terms on a labelled lesion in healthy lungs: S should find it, and G take it out (ours)."""
+    made = transplanted(labelled.image, healthy.image, labelled.lesions, healthy.lungs)
+    if "transplant" in active:
+        logits = networks.segmenter(made.image).float()
+        yield {"transplant": terms.segmentation(logits, made.mask, settings.dice)}, {}
+    if "repair" in active:
+        generated = networks.generator(made.image).float()
+        yield {"repair": terms.repair(generated, healthy.image, made.mask)}, {}
 
 
 def _scores(

@@ -44,3 +44,14 @@ def pseudo_labelled(
         mask=lesion.to(m.dtype),
         known=(lesion | none).to(m.dtype),
     )
+
+
+@torch.no_grad()
+def transplanted(labelled: Tensor, healthy: Tensor, mask: Tensor, lungs: Tensor) -> PseudoLabelled:
+    """A labelled lesion set into healthy lungs: I_ps with M_l for M̂, so that every voxel is known (ours).
+
+    Args:
+        mask: M_l in [0, 1]; soft at the border. lungs: M_lung of the healthy volume, non-zero within.
+    """
+    m = mask * (lungs > 0)
+    return PseudoLabelled(image=m * labelled + (1 - m) * healthy, mask=m, known=torch.ones_like(m))

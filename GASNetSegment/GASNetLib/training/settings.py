@@ -15,7 +15,9 @@ class Terms:
     """From which iteration on each term of the objective acts (0-based); None switches it off (ablation).
 
     The names follow the paper: ``gan`` L_GAN, ``ig_to_d`` L_IgToD, ``id_to_d`` L_IdToD, ``segmentation`` L_S,
-    ``healthy`` the healthy part of L_S, ``recons`` L_recons, ``mil`` L_MIL, ``ps`` L_ps.
+    ``healthy`` the healthy part of L_S, ``recons`` L_recons, ``mil`` L_MIL, ``ps`` L_ps. Ours, off in the
+    paper: ``transplant`` is L_ps with labelled lesions and their masks, ``repair`` asks G to take the
+    transplanted lesion out again.
     """
 
     gan: int | None = 0
@@ -26,6 +28,8 @@ class Terms:
     recons: int | None = 0
     mil: int | None = 0
     ps: int | None = 7000
+    transplant: int | None = None
+    repair: int | None = None
 
     def active(self, iteration: int) -> frozenset[str]:
         """Names of the terms that act in an iteration. Without ``gan`` there is no D for the other two."""
@@ -115,8 +119,9 @@ class Settings:
         theta: updates of D for each update of S and G (θ).
         batch: volumes of each role per update; ``micro_batch`` of them at a time (gradient accumulation).
         patch: (depth, height, width) cut from the network's grid; the whole grid in the paper.
-        lambda_s: weight of L_S, healthy, L_MIL and L_ps (λ_s). xi: threshold of the pseudo-labels (ξ).
-        dice: adds the soft Dice loss to L_S's cross-entropy (ours).
+        lambda_s: weight of L_S, healthy, L_MIL, L_ps and transplant (λ_s).
+        xi: threshold of the pseudo-labels (ξ).
+        dice: adds the soft Dice loss to the cross-entropy of L_S and of transplant (ours).
         mil_voxels: L_MIL takes the mean of so many highest voxels; the paper's max is 1.
         lesion_centred: share of labelled patches that are centred on a lesion voxel.
         val_every, preview_every: iterations. log_every: iterations per event.
@@ -208,7 +213,7 @@ def checked(settings: Settings) -> Settings:
     rates = (s.optimisation.rate_s, s.optimisation.rate_g, s.optimisation.rate_d)
     counts = (s.iterations, s.theta, s.batch, s.micro_batch, s.val_every, s.preview_every, s.log_every)
     fits = len(s.patch) == 3 and all(16 <= a <= b for a, b in zip(s.patch, NETWORK_SHAPE, strict=True))
-    acting_on_s = s.terms.ever_active() & {"segmentation", "healthy", "mil", "ps"}
+    acting_on_s = s.terms.ever_active() & {"segmentation", "healthy", "mil", "ps", "transplant"}
     rules = {
         "iterations, theta, batch, micro_batch and the *_every must be at least 1": min(counts) >= 1,
         "batch must be a multiple of micro_batch": s.batch % max(s.micro_batch, 1) == 0,

@@ -71,7 +71,7 @@ def new_state(settings: Settings, device: torch.device) -> TrainingState:
     terms = settings.terms.ever_active()
     networks = Networks(
         create_segmenter(dict(settings.segmenter)),
-        create_generator(dict(settings.generator)) if terms & {"gan", "recons"} else None,
+        create_generator(dict(settings.generator)) if terms & {"gan", "recons", "repair"} else None,
         create_discriminator(dict(settings.discriminator)) if "gan" in terms else None,
     )
     for network in networks.named().values():

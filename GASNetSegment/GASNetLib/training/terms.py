@@ -1,4 +1,4 @@
-"""The eight terms of the objective (Xu et al. 2020, Objective), each a function named after the paper.
+"""The terms of the objective, each a function: the paper's eight, named after it (Xu et al. 2020), and ours.
 
 Every term is a mean over the volumes of a batch of a value per volume, so that a batch gives the same loss in
 micro-batches and on several GPUs. All take *logits*: S's logits (N, 1, D, H, W), D's logits (N,).
@@ -82,6 +82,20 @@ def ps(logits: Tensor, mask: Tensor, known: Tensor) -> Tensor:
     per_voxel = bce(logits, mask, reduction="none") * known
     per_volume = per_voxel.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
     return per_volume.mean()
+
+
+def repair(generated: Tensor, healthy_volume: Tensor, mask: Tensor) -> Tensor:
+    """Mean |G(I_t) − I_h| where the lesion was set in, plus that over the whole volume (ours).
+
+    A volume that a lesion was transplanted into has a true healthy counterpart: the volume before. Absolute
+    and not squared differences, which would blur.
+
+    Args:
+        generated: G(I_t). healthy_volume: I_h. mask: share of lesion in [0, 1]. All (N, 1, D, H, W).
+    """
+    difference, mask = (generated - healthy_volume).abs().flatten(1), mask.flatten(1)
+    within = (difference * mask).sum(1) / (mask.sum(1) + 1)
+    return (within + difference.mean(1)).mean()
 
 
 def soft_dice(logits: Tensor, mask: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from ..errors import GASNetError, ResourceError
 from ..run.checkpoints import Checkpoint, latest_checkpoint, write_best, write_checkpoint
 from ..run.errors import RunError
 from ..run.folder import RunFolder
-from .batches import Batch, Crops, Loader, Sample, make_batch, whole_volume
+from .batches import Batch, Crops, Loader, Sample, make_batches, whole_volume
 from .collapse import CollapseWatch
 from .data_order import ROLES, DataOrder, roles_needed
 from .distributed import World
@@ -176,7 +176,7 @@ class Trainer:
         self, samples: Mapping[str, list[Sample]], active: frozenset[str], trained: Sequence[str]
     ) -> dict[str, Tensor]:
         s, device = self._settings, self._state.device
-        batch = {role: make_batch(own, s, device) for role, own in samples.items()}
+        batch = make_batches(samples, s, device)
         size = self._state.progress.micro_batch
         split = {role: volumes.parts(size) for role, volumes in batch.items()}
         count = len(next(iter(split.values())))
