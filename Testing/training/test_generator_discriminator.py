@@ -9,9 +9,11 @@ from GASNetLib.networks import create_discriminator, create_generator
 
 
 @pytest.mark.parametrize("size", [(16, 32, 32), (17, 30, 35), (40, 16, 21)])
-def test_generator_gives_one_volume_of_the_same_size_within_the_window(size):
+@pytest.mark.parametrize("upsampling", ["transposed", "resize"])
+def test_generator_gives_one_volume_of_the_same_size_within_the_window(size, upsampling):
     torch.manual_seed(0)
-    out = create_generator({"channels": 4, "residual_blocks": 1})(torch.randn(2, 1, *size) * 3)
+    generator = create_generator({"channels": 4, "residual_blocks": 1, "upsampling": upsampling})
+    out = generator(torch.randn(2, 1, *size) * 3)
     assert out.shape == (2, 1, *size)
     assert out.abs().max() <= 1
 
@@ -23,6 +25,21 @@ def test_generator_with_identity_starts_by_changing_nothing_but_learns():
     assert torch.allclose(generator(x), x, atol=1e-5)
     generator(x).mean().backward()
     assert generator.head.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize(("upsampling", "striped"), [("transposed", True), ("resize", False)])
+def test_transposed_convolutions_leave_stripes_on_even_tissue_and_resizing_does_not(upsampling, striped):
+    torch.manual_seed(0)
+    generator = create_generator(
+        {"channels": 4, "residual_blocks": 0, "norm": "none", "upsampling": upsampling}
+    )
+    with torch.no_grad():
+        for layer in (generator.stem[0], *generator.downs, *generator.ups, generator.head):
+            layer.weight.mul_(5)  # CycleGAN's start is so small that the stripes are too
+        inside = generator(torch.full((1, 1, 64, 64, 64), 0.5))[0, 0, 20:44, 20:44, 20:44]
+    assert (inside.std() / inside.mean().abs() > 0.01) == striped
+    if not striped:
+        assert inside.std() < 1e-6
 
 
 def test_discriminator_gives_one_logit_per_volume():
@@ -49,7 +66,7 @@ def test_forward_passes_leave_the_spectral_norm_alone_so_that_micro_batches_agre
 
 
 @pytest.mark.parametrize("create", [create_generator, create_discriminator])
-@pytest.mark.parametrize("architecture", [{"channels": 0}, {"depth": 3}])
+@pytest.mark.parametrize("architecture", [{"channels": 0}, {"depth": 3}, {"upsampling": "none"}])
 def test_impossible_architectures_are_refused(create, architecture):
     with pytest.raises(ValueError):
         create(architecture)
@@ -57,7 +74,7 @@ def test_impossible_architectures_are_refused(create, architecture):
 
 def test_architecture_builds_the_same_network():
     for network, create in [
-        (create_generator({"channels": 3, "identity": True}), create_generator),
+        (create_generator({"channels": 3, "identity": True, "upsampling": "resize"}), create_generator),
         (create_discriminator({"channels": 3, "levels": 2}), create_discriminator),
     ]:
         create(network.architecture).load_state_dict(network.state_dict())

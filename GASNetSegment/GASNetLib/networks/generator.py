@@ -22,6 +22,9 @@ class GeneratorConfig:
         channels: basic channel number (CycleGAN: 64 in 2-D; ours: 16, as the segmenter).
         residual_blocks: blocks at a quarter of the resolution (CycleGAN: 6 or 9).
         norm: ``instance`` or ``none``.
+        upsampling: ``transposed`` convolutions (CycleGAN), which leave stripes two and four voxels wide, as
+            their kernel of 3 covers the voxels of a stride of 2 unevenly; or ``resize``: interpolation, then
+            a convolution, which cannot (Odena et al. 2016, Deconvolution and Checkerboard Artifacts).
         identity: the network gives what to change, added to its input before the ``tanh``, and starts by
             changing nothing (ours). G need not learn the identity on healthy tissue first.
     """
@@ -29,6 +32,7 @@ class GeneratorConfig:
     channels: int = 16
     residual_blocks: int = 6
     norm: str = "instance"
+    upsampling: str = "transposed"
     identity: bool = False
 
 
@@ -49,6 +53,29 @@ class ResidualBlock(nn.Module):
         return x + self.body(x)
 
 
+class TransposedUp(nn.ConvTranspose3d):
+    """Twice the size by a transposed convolution (CycleGAN)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, stride=2, padding=1)
+
+    def forward(self, x: torch.Tensor, size: torch.Size) -> torch.Tensor:
+        return super().forward(x, output_size=size)
+
+
+class ResizeUp(nn.Conv3d):
+    """Twice the size by interpolation, then a convolution."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect")
+
+    def forward(self, x: torch.Tensor, size: torch.Size) -> torch.Tensor:
+        return super().forward(nn.functional.interpolate(x, size=size, mode="trilinear", align_corners=False))
+
+
+UPSAMPLINGS = {"transposed": TransposedUp, "resize": ResizeUp}
+
+
 class Generator(nn.Module):
     """7³ convolution, two stride-2 steps down, residual blocks, two steps up, 7³ convolution, ``tanh``."""
 
@@ -65,7 +92,7 @@ class Generator(nn.Module):
         self.down_norms = nn.ModuleList(normalisation(config.norm, c) for c in (2 * n, 4 * n))
         blocks = (ResidualBlock(4 * n, config.norm) for _ in range(config.residual_blocks))
         self.blocks = nn.Sequential(*blocks)
-        self.ups = nn.ModuleList(nn.ConvTranspose3d(2 * c, c, 3, stride=2, padding=1) for c in (2 * n, n))
+        self.ups = nn.ModuleList(UPSAMPLINGS[config.upsampling](2 * c, c) for c in (2 * n, n))
         self.up_norms = nn.ModuleList(normalisation(config.norm, c) for c in (2 * n, n))
         self.head = nn.Conv3d(n, 1, 7, padding=3, padding_mode="reflect")
         self.apply(_initialise)
@@ -83,8 +110,8 @@ class Generator(nn.Module):
             sizes.append(h.shape[2:])
             h = nn.functional.relu(norm(convolution(h)))
         h = self.blocks(h)
-        for convolution, norm in zip(self.ups, self.up_norms, strict=True):
-            h = nn.functional.relu(norm(convolution(h, output_size=sizes.pop())))
+        for up, norm in zip(self.ups, self.up_norms, strict=True):
+            h = nn.functional.relu(norm(up(h, sizes.pop())))
         change = self.head(h)
         if not self.config.identity:
             return torch.tanh(change)
@@ -102,6 +129,9 @@ def create_generator(architecture: dict) -> Generator:
     if unknown:
         raise ValueError(f"unknown fields of a generator: {', '.join(sorted(unknown))}")
     config = GeneratorConfig(**architecture)
+    if config.upsampling not in UPSAMPLINGS:
+        known = ", ".join(UPSAMPLINGS)
+        raise ValueError(f"unknown upsampling {config.upsampling!r} of a generator; known: {known}")
     if not (1 <= config.channels <= 256 and 0 <= config.residual_blocks <= 32):
         raise ValueError(
             f"a generator of {config.channels} channels and {config.residual_blocks} blocks is not built"

@@ -34,7 +34,7 @@ PAPER = Settings()
 IMPROVED = Settings(
     name="improved",
     segmenter=ABSOLUTE_HU_SEGMENTER,
-    generator={"channels": 16, "residual_blocks": 6, "identity": True},
+    generator={"channels": 16, "residual_blocks": 6, "upsampling": "resize", "identity": True},
     terms=Terms(gan=1000, ig_to_d=1000, id_to_d=1000, recons=500, mil=500, ps=1000),
     optimisation=Optimisation(
         rate_s=5e-4, rate_g=1e-4, rate_d=1e-4, warm_up=200, cosine=True, clip_norm=5.0, ema=0.998
@@ -50,7 +50,7 @@ IMPROVED = Settings(
 FINETUNE = Settings(
     name="finetune",
     segmenter=ABSOLUTE_HU_SEGMENTER,
-    generator={"channels": 16, "residual_blocks": 6, "identity": True},
+    generator={"channels": 16, "residual_blocks": 6, "upsampling": "resize", "identity": True},
     terms=Terms(gan=300, ig_to_d=300, id_to_d=300, recons=0, mil=300, ps=300),
     optimisation=Optimisation(
         rate_s=1e-4, rate_g=1e-4, rate_d=1e-4, warm_up=100, cosine=True, clip_norm=5.0, ema=0.998
@@ -70,7 +70,7 @@ FINETUNE = Settings(
 QUICK = Settings(
     name="quick",
     segmenter={"name": "unet", "channels": 8, "full_resolution_norm": "none"},
-    generator={"channels": 8, "residual_blocks": 4, "identity": True},
+    generator={"channels": 8, "residual_blocks": 4, "upsampling": "resize", "identity": True},
     discriminator={"channels": 8, "levels": 3},
     terms=Terms(gan=OFF, ig_to_d=OFF, id_to_d=OFF, recons=OFF, mil=OFF, ps=100),
     optimisation=Optimisation(
@@ -101,7 +101,7 @@ it added 0.01 to the Dice and cost most of the time."""
 SMOKE = Settings(
     name="smoke",
     segmenter={"name": "unet", "channels": 4, "levels": 3, "full_resolution_norm": "none"},
-    generator={"channels": 4, "residual_blocks": 1, "identity": True},
+    generator={"channels": 4, "residual_blocks": 1, "upsampling": "resize", "identity": True},
     discriminator={"channels": 4, "levels": 2},
     terms=Terms(ps=2),
     optimisation=Optimisation(rate_s=1e-3, rate_g=1e-3, rate_d=1e-3, ema=0.5),
