@@ -18,6 +18,8 @@ WINDOW_HU = (-1250.0, 250.0)
 
 AIR_HU = -1024
 STORED_OFFSET = 1024  # what scanners add to HU when they store unsigned pixels
+PADDING_AT_MOST = -500  # programs fill what was not scanned with −1000, −1024, −2000, −3024, −32768, …
+DARKER_THAN_TISSUE = -100  # in HU all of air and lung, and most of fat; nothing in 0–255 and stored values
 SHORTEST_SCAN = 8  # slices
 SMALLEST_FIELD_MM = 80.0
 LARGEST_FIELD_MM = (1000.0, 1000.0, 2000.0)  # sorted: a table is 2 m long, a bore below 1 m wide
@@ -33,7 +35,7 @@ class Volume:
         intensities: what the file held: ``hu``; ``window`` (0–255, taken as [−1250, 250] HU scaled);
             ``unrescaled`` (stored values, rescale intercept missing: 1024 was subtracted).
         name: for people: file or series name, no patient data.
-        notes: sentences about what was assumed or repaired on reading.
+        notes: sentences about what was assumed or repaired on reading. A padding of HU stays as it is.
     """
 
     hu: np.ndarray
@@ -98,6 +100,8 @@ def read_mask(path: str | Path, geometry: Geometry | None = None) -> tuple[np.nd
 def volume_from_array(array: np.ndarray, geometry: Geometry, name: str = "") -> Volume:
     """Volume of an array (z, y, x) of any real type: tells what its intensities are and makes them HU.
 
+    A padding far below zero is set aside for that; in data that are not HU it then becomes air.
+
     Raises:
         InputError: shape and geometry disagree, empty, or intensities that are no CT's.
     """
@@ -107,7 +111,9 @@ def volume_from_array(array: np.ndarray, geometry: Geometry, name: str = "") -> 
         raise InputError("The image is empty.")
     _check_spacing(geometry)
     array, notes = _without_nan(array)
-    intensities = _intensity_kind(array)
+    intensities, padding = _intensity_kind(array)
+    if padding is not None:
+        array = np.maximum(array, 0)
     if intensities == "window":
         low, high = WINDOW_HU
         array = array.astype(np.float32) * ((high - low) / 255.0) + low
@@ -115,6 +121,8 @@ def volume_from_array(array: np.ndarray, geometry: Geometry, name: str = "") -> 
     elif intensities == "unrescaled":
         array = array.astype(np.int32) - STORED_OFFSET
         notes += ("The rescale intercept is missing: 1024 was subtracted to get HU.",)
+    if padding is not None:
+        notes += (f"The voxels of {padding:g} were taken for padding, and made air.",)
     return Volume(_compact(array), geometry, intensities, name, notes)
 
 
@@ -233,32 +241,52 @@ def _without_nan(array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     return filled, (f"{broken.sum()} voxels that are not numbers were taken as air.",)
 
 
-def _intensity_kind(array: np.ndarray) -> str:
-    """``hu``, ``window`` or ``unrescaled``, by what a chest must contain: air, and soft tissue at 0–80 HU."""
+def _intensity_kind(array: np.ndarray) -> tuple[str, float | None]:
+    """``hu``, ``window`` or ``unrescaled``, by what a chest must contain: air, and soft tissue at 0–80 HU.
+
+    Also the value of a padding that lies outside the range of ``window`` and ``unrescaled``.
+    """
     low, high = float(array.min()), float(array.max())
     if low == high:
         raise InputError(f"All voxels have the value {low:g}.", "The image is empty.")
+    sample = array[:: max(1, array.shape[0] // 64), ::4, ::4]
+    padding = _padding(sample, low)
+    if padding is not None:
+        sample = sample[sample >= DARKER_THAN_TISSUE]
+        low = float(sample.min())
     if high - low <= 8:
         raise InputError(
             f"The intensities lie between {low:g} and {high:g}: a mask or a normalised image, not HU.",
             "Choose the CT itself, in HU or 0–255.",
         )
-    if low >= -10 and high <= 265:  # interpolation may overshoot 0–255 a little
-        return "window"
-    step = max(1, array.shape[0] // 64)
-    sample = array[::step, ::4, ::4]
+    # Interpolation may overshoot 0–255 a little, and more beside a padding.
+    if high <= 265 and (low >= -10 or padding is not None):
+        return "window", padding
     if np.mean((sample > -1100) & (sample < -300)) >= 0.005:
-        return "hu"
+        return "hu", None
     air = np.mean((sample > -100) & (sample < 350))
     soft = np.mean((sample > STORED_OFFSET - 100) & (sample < STORED_OFFSET + 150))
     if air >= 0.02 and soft >= 0.03:
-        return "unrescaled"
-    if low >= 0:
+        return "unrescaled", padding
+    if low >= 0 and padding is None:
         raise InputError(
             f"The intensities ({low:g} to {high:g}) are neither HU nor 0–255 nor stored CT values.",
             "Export the CT again with its rescale slope and intercept.",
         )
-    return "hu"
+    return "hu", None
+
+
+def _padding(sample: np.ndarray, low: float) -> float | None:
+    """The lowest value, if it stands for what was not scanned and the rest is not in HU; else None.
+
+    In HU much lies between the lowest value and soft tissue. In 0–255 and in stored values nothing does but
+    what interpolation left at the border of the padding.
+    """
+    if low > PADDING_AT_MOST:
+        return None
+    scanned = sample[sample > low]
+    between = np.count_nonzero(scanned < DARKER_THAN_TISSUE)
+    return low if between < 0.1 * scanned.size else None
 
 
 def _compact(array: np.ndarray) -> np.ndarray:

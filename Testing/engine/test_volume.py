@@ -16,6 +16,7 @@ from bad_inputs import SHAPE as BAD_SHAPE
 from GASNetLib.errors import InputError, NotAChestCT
 from GASNetLib.geometry import Geometry
 from GASNetLib.lungs import find_lungs
+from GASNetLib.metrics import overlap
 from GASNetLib.phantom import make_phantom, write_phantom
 from GASNetLib.volume import check_chest_ct, read_mask, read_volume, volume_from_array
 
@@ -70,12 +71,63 @@ def test_missing_rescale_is_repaired_and_said(phantom, padding):
     assert "rescale" in volume.notes[0]
 
 
-def test_padding_outside_the_field_of_view_stays_hu(phantom):
-    padded = phantom.hu.copy()
-    padded[:, :4] = -3024
+PADDINGS = (-1000, -1024, -2000, -3024, -32768)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_padding_outside_the_field_of_view_stays_hu(phantom, padding):
+    padded = np.where(outside_view(), np.int16(padding), phantom.hu)
     volume = volume_from_array(padded, phantom.geometry)
     assert volume.intensities == "hu"
+    assert volume.notes == ()
     np.testing.assert_array_equal(volume.hu, padded)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize(("intensities", "darkest"), [("window", -1250), ("unrescaled", -1024)])
+def test_padding_of_other_intensities_is_air_and_said(phantom, intensities, darkest, padding):
+    stored = stored_as(intensities, phantom.hu)
+    volume = volume_from_array(np.where(outside_view(), np.int16(padding), stored), phantom.geometry)
+    assert volume.intensities == intensities
+    assert (volume.hu[outside_view()] == darkest).all()
+    plain = volume_from_array(stored, phantom.geometry)
+    np.testing.assert_array_equal(volume.hu[~outside_view()], plain.hu[~outside_view()])
+    assert volume.notes == (*plain.notes, f"The voxels of {padding} were taken for padding, and made air.")
+
+
+@pytest.mark.parametrize("intensities", ["window", "unrescaled"])
+def test_a_padding_blurred_by_interpolation_is_seen(phantom, intensities):
+    padded = np.where(outside_view(), np.int16(-1024), stored_as(intensities, phantom.hu))
+    image = phantom.geometry.image(padded.astype(np.float32))
+    finer = sitk.Expand(image, [2, 2, 1], sitk.sitkLinear)
+    volume = volume_from_array(sitk.GetArrayFromImage(finer), Geometry.of(finer))
+    assert volume.intensities == intensities
+    assert volume.hu.min() == (-1250 if intensities == "window" else -1024)
+
+
+def test_a_padded_chest_stored_as_0_to_255_has_the_lungs_of_the_unpadded():
+    chest = larger_phantom()
+    stored = stored_as("window", chest.hu)
+    padded = np.where(outside_view(chest.hu.shape), np.int16(-3024), stored)
+    expected, found = (find_lungs(volume_from_array(a, chest.geometry)).labels for a in (stored, padded))
+    assert overlap(found, expected).dice > 0.98
+
+
+def test_a_padded_mask_is_no_ct(phantom):
+    with pytest.raises(InputError, match="between 0 and 2: a mask"):
+        volume_from_array(np.where(outside_view(), np.int16(-1024), phantom.lungs), phantom.geometry)
+
+
+def outside_view(shape=SHAPE) -> np.ndarray:
+    """What a circular field of view leaves out of the slices."""
+    rows, columns = (np.abs(np.linspace(-1, 1, n)) for n in shape[1:])
+    return np.broadcast_to(np.hypot(rows[:, None], columns) > 1, shape)
+
+
+def stored_as(intensities: str, hu: np.ndarray) -> np.ndarray:
+    if intensities == "unrescaled":
+        return np.clip(hu + 1024, 0, 4095).astype(np.int16)
+    return np.clip((hu + 1250.0) / 1500.0 * 255.0, 0, 255).round().astype(np.int16)
 
 
 def test_fractions_of_hu_are_kept(phantom):
