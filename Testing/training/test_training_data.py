@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from GASNetLib.training.augmentation import (
     Place,
     Placement,
+    locally_equalised,
     random_placement,
     resampled,
     smoothed,
@@ -174,3 +175,15 @@ def test_intensities_vary_within_the_window_and_by_seed_only():
     ]
     assert torch.equal(made[0], made[1]) and not torch.equal(made[0], made[2])
     assert all(one.abs().max() <= 1 for one in made)
+
+
+def test_local_equalisation_keeps_the_order_of_flat_regions_and_lifts_faint_contrast():
+    """A step of 60 HU in the lungs becomes a larger one; limits and shape stay."""
+    faint = torch.full((1, 2, 96, 96), -0.6)
+    faint[..., 48:] += 0.08
+    noise = torch.rand(faint.shape, generator=torch.Generator().manual_seed(0)) * 0.04
+    equalised = locally_equalised(faint + noise, clip=3.0)
+    assert equalised.shape == faint.shape
+    assert equalised.min() >= -1 and equalised.max() <= 1
+    step = equalised[..., 44:48].mean() - equalised[..., 48:52].mean()
+    assert step < -0.08

@@ -90,7 +90,10 @@ def vary_intensities(
     shift, gain = random.uniform(-a.shift_hu, a.shift_hu) * UNITS_PER_HU, 1 + random.uniform(-a.gain, a.gain)
     gamma, noise = (1 + a.gamma) ** random.uniform(-1, 1), random.uniform(0, a.noise_hu) * UNITS_PER_HU
     width, amount = random.uniform(0.5, 1.2), random.uniform(0.3, 1.0)
+    equalised, clip = random.random() < a.equalise, random.uniform(1.5, 4.0)
     floor, ceiling = -1 + random.uniform(0, 250) * UNITS_PER_HU, 1 - random.uniform(0, 150) * UNITS_PER_HU
+    if equalised:
+        image = locally_equalised(image.clamp(-1, 1), clip)
     if chance["thick"] < a.thick:
         image = thick_slices(image)
     if chance["blur"] < a.blur:
@@ -123,6 +126,37 @@ def thick_slices(image: Tensor) -> Tensor:
     """Slices of twice the thickness, interpolated back to the grid; (1, D, H, W)."""
     thick = avg_pool3d(image[None], (2, 1, 1), ceil_mode=True)
     return interpolate(thick, size=image.shape[1:], mode="trilinear", align_corners=False)[0]
+
+
+def locally_equalised(image: Tensor, clip: float, tile: int = 24, bins: int = 64) -> Tensor:
+    """Contrast-limited adaptive histogram equalisation of each slice; (1, D, H, W) in [−1, 1] and back.
+
+    Each tile of a slice gets the map that levels its histogram, with counts above ``clip`` times the mean
+    shared out among all bins; a voxel takes the maps of the tiles around it, interpolated (Pizer et al. 1987,
+    "Adaptive histogram equalization and its variations").
+
+    Args:
+        tile: voxels; about an eighth of a slice's width, as image libraries have it by default.
+    """
+    slices, (height, width) = image[0], image.shape[2:]
+    rows, columns = max(1, round(height / tile)), max(1, round(width / tile))
+    row = torch.arange(height, device=image.device) * rows // height
+    column = torch.arange(width, device=image.device) * columns // width
+    of_tile = row[:, None] * columns + column[None, :]
+    level = ((slices + 1) * (bins / 2)).long().clamp(max=bins - 1)
+    tiles = len(slices) * rows * columns
+    number = torch.arange(len(slices), device=image.device)[:, None, None] * (rows * columns) + of_tile
+    counts = torch.bincount((number * bins + level).flatten(), minlength=tiles * bins).float()
+    share = counts.view(tiles, bins)
+    share = share / share.sum(1, keepdim=True).clamp(min=1)
+    limited = share.clamp(max=clip / bins)
+    limited = limited + (1 - limited.sum(1, keepdim=True)) / bins
+    maps = limited.cumsum(1).view(len(slices), 1, rows, columns, bins) * 2 - 1
+    across = (torch.arange(width, device=image.device) + 0.5) * (2 / width) - 1
+    down = (torch.arange(height, device=image.device) + 0.5) * (2 / height) - 1
+    place = torch.stack(torch.broadcast_tensors(slices, across[None, None, :], down[None, :, None]), -1)
+    looked_up = grid_sample(maps, place[:, None], padding_mode="border", align_corners=False)
+    return looked_up[:, 0, 0][None]
 
 
 def gaussian(shape: torch.Size, seed: int, device: torch.device) -> Tensor:

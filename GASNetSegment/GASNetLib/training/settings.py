@@ -79,6 +79,7 @@ class Augmentation:
         gamma: exponent between 1/(1 + gamma) and 1 + gamma on the window.
         blur: probability of smoothing. sharpen: of its opposite. thick: of simulating thick slices.
         window: probability of a random narrower display window, as of data exported from a viewer.
+        equalise: probability of a local equalisation of contrast in each slice (CLAHE), as of 8-bit images.
     """
 
     rotation_degrees: float = 10.0
@@ -92,6 +93,7 @@ class Augmentation:
     sharpen: float = 0.0
     thick: float = 0.0
     window: float = 0.0
+    equalise: float = 0.0
 
 
 @dataclass(frozen=True)
