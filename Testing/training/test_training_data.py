@@ -120,6 +120,19 @@ def test_the_patches_of_all_roles_lie_at_one_place():
     assert not torch.equal(alone["diseased"].image, batches["diseased"].image)
 
 
+def test_the_intensities_of_all_roles_change_alike():
+    """So a transplanted lesion is not told from its surroundings by what augmentation did."""
+    unmoved = {"noise_hu": 0, "rotation_degrees": 0, "zoom": (1.0, 1.0), "flips": 0}
+    alike = {**vars(STRONG_AUGMENTATION), **unmoved}
+    smoke = changed(preset("smoke"), {"patch": list(SHAPE), "augmentation": alike})
+    sample = read_sample(tiny_crops(), Draw("labelled0", 3))
+    other = replace(sample, seed=4)
+    batches = make_batches({"labelled": [sample], "healthy": [other]}, smoke, CPU)
+    assert torch.equal(batches["labelled"].image, batches["healthy"].image)
+    alone = make_batches({"healthy": [other]}, smoke, CPU)
+    assert not torch.equal(alone["healthy"].image, batches["healthy"].image)
+
+
 def test_flipping_twice_and_turning_a_full_circle_bring_the_volume_back():
     channels = torch.rand(2, 6, 8, 10)
     middle = np.array([2.5, 3.5, 4.5])

@@ -81,6 +81,14 @@ class Batch:
         return [Batch(*(field[i : i + size] for field in fields)) for i in starts]
 
 
+@dataclass(frozen=True)
+class Common:
+    """What the volumes of all roles share in an update: where they are cut, and how intensities change."""
+
+    place: Place
+    seed: int
+
+
 class Loader:
     """Reads the samples of a training in the order in which it takes them, some requests ahead.
 
@@ -158,18 +166,18 @@ def make_batches(
     """Cut, augment and stack the samples of one update, by role, on the device.
 
     The patches of all roles lie at the same place of the lungs' box, so that what is exchanged between
-    volumes (I_ps) comes from where it goes to; rotation, zoom and intensities vary by volume.
+    volumes (I_ps) comes from where it goes to, and their intensities are changed alike, so that it is not
+    told from its surroundings by that. Rotation, zoom and the noise itself vary by volume.
     """
     leading = next((samples[role] for role in ROLES if role in samples), ())
-    places = [_place(sample, settings) for sample in leading]
-    return {role: make_batch(own, places, settings, device) for role, own in samples.items()}
+    common = [Common(_place(sample, settings), sample.seed) for sample in leading]
+    return {role: _batch(own, common, settings, device) for role, own in samples.items()}
 
 
-def make_batch(
-    samples: Sequence[Sample], places: Sequence[Place], settings: Settings, device: torch.device
+def _batch(
+    samples: Sequence[Sample], common: Sequence[Common], settings: Settings, device: torch.device
 ) -> Batch:
-    """Cut each sample at its place, augment and stack them on the device."""
-    volumes = [_augmented(*pair, settings, device) for pair in zip(samples, places, strict=True)]
+    volumes = [_augmented(*pair, settings, device) for pair in zip(samples, common, strict=True)]
     image, lungs, lesions = (torch.stack(channel) for channel in zip(*volumes, strict=True))
     return Batch(image, lungs, lesions, tuple(sample.seed for sample in samples))
 
@@ -196,14 +204,13 @@ def _channels(hu: Tensor, lungs: Tensor, lesions: Tensor | None, device: torch.d
 
 
 def _augmented(
-    sample: Sample, place: Place, settings: Settings, device: torch.device
+    sample: Sample, common: Common, settings: Settings, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    random = np.random.default_rng(sample.seed)
-    shape = tuple(sample.hu.shape)
-    placement = random_placement(random, settings.augmentation, shape, settings.patch, sample.spacing, place)
+    a, shape, own = settings.augmentation, tuple(sample.hu.shape), np.random.default_rng(sample.seed)
+    placement = random_placement(own, a, shape, settings.patch, sample.spacing, common.place)
     channels = _channels(sample.hu, sample.lungs, sample.lesions, device)
     image, lungs, lesions = resampled(channels, placement, settings.patch)[:, None]
-    image = vary_intensities(image, settings.augmentation, random, sample.seed)
+    image = vary_intensities(image, a, np.random.default_rng([common.seed, 2]), sample.seed)
     return image, (lungs > 0.5).float(), lesions
 
 
