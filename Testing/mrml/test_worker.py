@@ -242,10 +242,40 @@ def test_program_that_cannot_be_started_is_told(tmp_path, phantom, model_file):
     assert not list(tmp_path.glob("gasnet-worker-*"))
 
 
-def test_interpreter_of_slicer_is_the_real_one(tmp_path):
-    real = tmp_path / "bin" / ("python-real.exe" if os.name == "nt" else "python-real")
-    assert python_executable(str(tmp_path)) == sys.executable
-    real.parent.mkdir()
-    real.touch()
+def test_interpreter_of_slicer_is_the_real_one(tmp_path, monkeypatch):
+    ending = ".exe" if os.name == "nt" else ""
+    home, launcher = tmp_path / "home", tmp_path / f"PythonSlicer{ending}"
+    launcher.touch(mode=0o755)
+    assert python_executable() == sys.executable
 
-    assert python_executable(str(tmp_path)) == str(real)
+    monkeypatch.setattr(sys, "executable", "")  # what Slicer has without its launcher
+    embedded = python_executable(str(home))
+    version = [embedded, "-c", "import sys; print(sys.version)"]
+    assert subprocess.run(version, capture_output=True, text=True).stdout.strip() == sys.version
+
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path))  # a Python without a program of its own
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert python_executable(str(home)) == str(launcher)
+    real = home / "bin" / f"python-real{ending}"
+    real.parent.mkdir(parents=True)
+    real.touch()
+    assert python_executable(str(home)) == str(real)
+
+
+def test_slicer_without_any_python_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "")
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ResourceError, match="Python"):
+        python_executable(str(tmp_path))
+
+
+def test_worker_finds_packages_where_this_process_finds_them(tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("print('found')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    command = [sys.executable, "-c", "import only_here, GASNetLib"]
+
+    done = subprocess.run(command, env=worker_environment(ENGINE), capture_output=True, text=True, cwd="/")
+
+    assert done.stdout.strip() == "found", done.stderr
