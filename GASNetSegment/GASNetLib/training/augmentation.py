@@ -90,10 +90,13 @@ def vary_intensities(
     shift, gain = random.uniform(-a.shift_hu, a.shift_hu) * UNITS_PER_HU, 1 + random.uniform(-a.gain, a.gain)
     gamma, noise = (1 + a.gamma) ** random.uniform(-1, 1), random.uniform(0, a.noise_hu) * UNITS_PER_HU
     width, amount = random.uniform(0.5, 1.2), random.uniform(0.3, 1.0)
-    equalised, clip = random.random() < a.equalise, random.uniform(1.5, 4.0)
+    eight_bit, clip = random.random() < a.eight_bit, random.uniform(1.5, 4.0)
+    lowest, highest = random.uniform(-1200, -950), random.uniform(250, 1200)
     floor, ceiling = -1 + random.uniform(0, 250) * UNITS_PER_HU, 1 - random.uniform(0, 150) * UNITS_PER_HU
-    if equalised:
-        image = locally_equalised(image.clamp(-1, 1), clip)
+    if eight_bit:
+        span = (highest - lowest) * UNITS_PER_HU / 2
+        from_lowest = (image.clamp(-1, 1) + 1) - (lowest - WINDOW_HU[0]) * UNITS_PER_HU
+        image = locally_equalised((from_lowest / span - 1).clamp(-1, 1), clip)
     if chance["thick"] < a.thick:
         image = thick_slices(image)
     if chance["blur"] < a.blur:

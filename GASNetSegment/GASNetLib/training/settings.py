@@ -79,7 +79,8 @@ class Augmentation:
         gamma: exponent between 1/(1 + gamma) and 1 + gamma on the window.
         blur: probability of smoothing. sharpen: of its opposite. thick: of simulating thick slices.
         window: probability of a random narrower display window, as of data exported from a viewer.
-        equalise: probability of a local equalisation of contrast in each slice (CLAHE), as of 8-bit images.
+        eight_bit: probability of what published 8-bit images went through: a range up to bone, then a local
+            equalisation of contrast in each slice (CLAHE).
     """
 
     rotation_degrees: float = 10.0
@@ -93,7 +94,7 @@ class Augmentation:
     sharpen: float = 0.0
     thick: float = 0.0
     window: float = 0.0
-    equalise: float = 0.0
+    eight_bit: float = 0.0
 
 
 @dataclass(frozen=True)
