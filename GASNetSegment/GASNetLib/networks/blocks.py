@@ -19,12 +19,28 @@ def normalisation(kind: str, channels: int) -> nn.Module:
     raise ValueError(f"unknown normalisation {kind!r}")
 
 
+class PaddedConv(nn.Conv3d):
+    """3-D convolution with zero padding whose gradients can be trusted in bfloat16 on a CPU.
+
+    There, where a volume is thinner than the kernel, PyTorch's library (oneDNN, seen in torch 2.13) gives the
+    weights a gradient from memory that is not theirs: any number, infinity or NaN. The few voxels of such a
+    volume are convolved in float32 instead.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        thin = any(size < kernel for size, kernel in zip(x.shape[2:], self.kernel_size, strict=True))
+        if thin and x.device.type == "cpu":
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(x.float())
+        return super().forward(x)
+
+
 class ConvNormAct(nn.Sequential):
     """3-D convolution of odd ``kernel`` that keeps the size, normalisation, leaky ReLU."""
 
     def __init__(self, inputs: int, outputs: int, norm: str, kernel: int = 3) -> None:
         super().__init__(
-            nn.Conv3d(inputs, outputs, kernel, padding=kernel // 2, bias=norm == "none"),
+            PaddedConv(inputs, outputs, kernel, padding=kernel // 2, bias=norm == "none"),
             normalisation(norm, outputs),
             nn.LeakyReLU(0.01, inplace=True),
         )

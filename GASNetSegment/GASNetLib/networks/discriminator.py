@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
+from .blocks import PaddedConv
+
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
@@ -44,9 +46,9 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = []
         for level, (inputs, outputs) in enumerate(pairwise(widths)):
             stride = 2 if level < config.levels else 1
-            layers.append(_spectral(nn.Conv3d(inputs, outputs, 4, stride, padding=2)))
+            layers.append(_spectral(PaddedConv(inputs, outputs, 4, stride, padding=2)))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
-        self.body = nn.Sequential(*layers, _spectral(nn.Conv3d(widths[-1], 1, 4, padding=1)))
+        self.body = nn.Sequential(*layers, _spectral(PaddedConv(widths[-1], 1, 4, padding=1)))
         self.eval()
 
     @property
