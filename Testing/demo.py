@@ -30,21 +30,18 @@ def main() -> int:
     if ct is None:
         print("Making a synthetic chest CT …", flush=True)
         ct = write_demo(folder / "synthetic", SEED)
-    outputs = {
-        "lesions and lungs": folder / "lesions.seg.nrrd",
-        "report": folder / "report.json",
-        "picture": folder / "picture.png",
-        "probability": folder / "probability.nrrd",
+    segmentation = folder / "lesions.seg.nrrd"
+    extras = {
+        "--report": "report.json",
+        "--figure": "picture.png",
+        "--probability": "probability.nrrd",
     }
-    segmentation, report, picture, probability = map(str, outputs.values())
-    extras = ["--report", report, "--figure", picture, "--probability", probability]
-    status = gasnet(["segment", str(ct), "-o", segmentation, *extras])
+    given = [part for option, name in extras.items() for part in (option, str(folder / name))]
+    status = gasnet(["segment", str(ct), "-o", str(segmentation), *given])
     if status:
         return status
     if arguments.ct is None:
-        print_agreement(outputs["lesions and lungs"], folder / "synthetic" / "lesions.nii.gz")
-    for name, path in outputs.items():
-        print(f"{name:18} {path}")
+        print_agreement(segmentation, folder / "synthetic" / "lesions.nii.gz")
     return 0
 
 

@@ -34,6 +34,14 @@ METADATA_KEY = "gasnet"
 ENDING = ".safetensors"
 
 
+DEFAULT_PREPROCESSING = {
+    "shape": list(NETWORK_SHAPE),
+    "window_hu": list(WINDOW_HU),
+    "margin_mm": 5.0,
+    "reach_mm": None,
+}
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """What a model package says of itself.
@@ -41,7 +49,8 @@ class ModelInfo:
     Attributes:
         name: shown to people.
         segmenter, generator: architectures as the networks give them; ``generator`` None if there is none.
-        preprocessing: ``shape`` (depth, height, width), ``window_hu`` (low, high), ``margin_mm`` of the box.
+        preprocessing: ``shape`` (depth, height, width), ``window_hu`` (low, high), ``margin_mm`` of the box,
+            ``reach_mm`` around the lungs beyond which no lesion is looked for (None: no limit).
         threshold: probability above which a voxel is lesion.
         training: provenance: data, recipe, seed, duration, parent model.
         metrics: figures on data the model was not trained on, as the model card gives them.
@@ -54,13 +63,7 @@ class ModelInfo:
     name: str
     segmenter: dict
     generator: dict | None = None
-    preprocessing: dict = field(
-        default_factory=lambda: {
-            "shape": list(NETWORK_SHAPE),
-            "window_hu": list(WINDOW_HU),
-            "margin_mm": 5.0,
-        }
-    )
+    preprocessing: dict = field(default_factory=lambda: dict(DEFAULT_PREPROCESSING))
     threshold: float = 0.5
     training: dict = field(default_factory=dict)
     metrics: dict = field(default_factory=dict)
@@ -142,9 +145,9 @@ def load_model(path: str | Path, device: str = "cpu") -> Model:
 def starter_model_path() -> Path | None:
     """The model that comes with GASNet, or None where it is not installed."""
     here = Path(__file__).resolve().parent
-    # In the source tree, and in an installed extension, where Resources lies beside the modules' scripts.
-    places = [here.parent.parent / "Resources" / "Models", here.parent / "Resources" / "Models"]
-    found = [path for place in places for path in find_models(place)]
+    # In the source tree, in an installed extension (beside the modules' scripts), in the package of pip.
+    places = [here.parent.parent, here.parent, here]
+    found = [path for place in places for path in find_models(place / "Resources" / "Models")]
     return found[0] if found else None
 
 
@@ -203,6 +206,8 @@ def _parsed(text: str | None, path: Path) -> ModelInfo:
         sound = sound and (low, high) == WINDOW_HU
         sound = sound and isinstance(info.threshold, float) and 0.0 < info.threshold < 1.0
         sound = sound and 0.0 <= float(info.preprocessing["margin_mm"]) <= 100.0
+        reach = info.preprocessing.get("reach_mm")
+        sound = sound and (reach is None or 0.0 <= float(reach) <= 100.0)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"The description in {path.name} is incomplete ({error}).", "Export the model again."
