@@ -11,12 +11,13 @@ from datetime import datetime, timezone
 import numpy as np
 import torch
 
-from .crop import denormalise, from_network, network_grid, normalise, to_network
+from .crop import denormalise, from_network, mask_to_network, network_grid, normalise, to_network
 from .device import check_memory, choose_device
 from .errors import Cancelled, ModelError
 from .geometry import Geometry
 from .lungs import Lungs, find_lungs, lung_box
 from .model import Model, ModelInfo
+from .reach import within_reach
 from .volume import WINDOW_HU, Volume, check_chest_ct
 
 Progress = Callable[[str, float], None]
@@ -96,7 +97,7 @@ def segment(
         grid = _model_grid(lungs, model.info)
         crop = normalise(to_network(volume, grid))
     with run.stage("network", "Looking for lesions", 0.45):
-        values, device, notes = _probability(model, crop, device)
+        values, device, notes = _probability(model, crop, lungs, grid, device)
     with run.stage("restore", "Bringing the result back to the CT", 0.75):
         probability = from_network(values, grid, volume.geometry)
     run.report("Done", 1.0)
@@ -136,7 +137,7 @@ def restore_healthy(
     lungs = lungs or find_lungs(volume)
     grid = _model_grid(lungs, model.info)
     crop = normalise(to_network(volume, grid))
-    mask, device, _ = _probability(model, crop, device)
+    mask, device, _ = _probability(model, crop, lungs, grid, device)
     generated = _forward(model.generator, crop, device)
     change = mask * (denormalise(generated) - denormalise(crop))
     difference = from_network(change, grid, volume.geometry)
@@ -182,16 +183,28 @@ def _model_grid(lungs: Lungs, info: ModelInfo) -> Geometry:
     return network_grid(box, tuple(info.preprocessing["shape"]))
 
 
-def _probability(model: Model, crop: np.ndarray, device: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
+def _probability(
+    model: Model, crop: np.ndarray, lungs: Lungs, grid: Geometry, device: str
+) -> tuple[np.ndarray, str, tuple[str, ...]]:
     """M̂ on the network's grid, the device it was computed on, and a note if that is not the wanted one."""
+    logits, device, notes = _logits(model, crop, device)
+    reach = model.info.preprocessing.get("reach_mm")
+    if reach is None:
+        return _sigmoid(logits), device, notes
+    inside = torch.from_numpy(mask_to_network(lungs.labels, lungs.geometry, grid) >= 0.5)
+    near = within_reach(inside[None, None], grid.spacing[::-1], reach)[0, 0].numpy()
+    return _sigmoid(logits) * near, device, notes
+
+
+def _logits(model: Model, crop: np.ndarray, device: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
     try:
-        return _sigmoid(_forward(model.segmenter, crop, device)), device, ()
+        return _forward(model.segmenter, crop, device), device, ()
     except RuntimeError as error:  # out of memory and a lost device are kinds of it
         if device == "cpu":
             raise
         torch.cuda.empty_cache()
         note = f"The GPU failed ({str(error).splitlines()[0]}): the CPU was used."
-        return _sigmoid(_forward(model.segmenter, crop, "cpu")), "cpu", (note,)
+        return _forward(model.segmenter, crop, "cpu"), "cpu", (note,)
 
 
 def _forward(network: torch.nn.Module, crop: np.ndarray, device: str) -> np.ndarray:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 import SimpleITK as sitk
 import torch
+from scipy.ndimage import distance_transform_edt
 
 from GASNetLib.device import check_memory, choose_device, gpu_problem
 from GASNetLib.errors import Cancelled, ModelError, NotAChestCT, ResourceError
@@ -69,6 +70,19 @@ def test_nothing_is_found_outside_the_box_around_the_lungs(result):
     outside[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = False
     assert outside.any()
     assert (result.probability[outside] == 0).all()
+
+
+def test_with_a_reach_nothing_is_found_far_from_the_lungs(volume, model, result):
+    limited = replace(model, info=replace(model.info, preprocessing={**PREPROCESSING, "reach_mm": 10.0}))
+    near = segment(volume, limited, device="cpu", lungs=result.lungs)
+    spacing = volume.geometry.spacing[::-1]
+    far = distance_transform_edt(result.lungs.labels == 0, sampling=spacing)
+    # A corner of the box of ±10 mm, and the interpolation from the coarse grid.
+    beyond = far > 10 * np.sqrt(3) + 2 * max(spacing) + 10
+    assert (result.probability[beyond] > 0).any()
+    assert (near.probability[beyond] == 0).all()
+    inside = result.lungs.labels > 0
+    assert np.allclose(near.probability[inside], result.probability[inside], atol=1e-6)
 
 
 def test_the_threshold_is_a_view(result):

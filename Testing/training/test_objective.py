@@ -17,7 +17,7 @@ from GASNetLib.training.presets import LEVEL_VIEW, preset
 from GASNetLib.training.previews import preview_volumes, write_preview
 from GASNetLib.training.settings import DiscriminatorView, changed
 from GASNetLib.training.state import fixed, new_state
-from GASNetLib.training.validation import DiscriminatorEvidence, discriminator_evidence, validate
+from GASNetLib.training.validation import DiscriminatorEvidence, discriminator_evidence, predicted, validate
 from training.tiny_cohort import SHAPE, names_by_role, tiny_crops
 
 CPU = torch.device("cpu")
@@ -33,7 +33,7 @@ def networks():
 @pytest.fixture(scope="module")
 def batch() -> dict[str, Batch]:
     crops = tiny_crops()
-    return {role: whole_volume(crops[f"{role}0"], CPU) for role in ("labelled", "diseased", "healthy")}
+    return {role: whole_volume(crops[f"{role}0"], SMOKE, CPU) for role in ("labelled", "diseased", "healthy")}
 
 
 def learners(networks, losses) -> set[str]:
@@ -182,3 +182,17 @@ def test_a_preview_shows_all_volumes(networks, batch, tmp_path):
     }
     write_preview(tmp_path / "preview.png", volumes, "Iteration 1")
     assert (tmp_path / "preview.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_beyond_its_reach_the_segmenter_is_not_heard_and_not_taught(networks):
+    near_only = changed(SMOKE, {"reach_mm": 4.0})
+    crop = tiny_crops()["labelled0"]
+    volume = whole_volume(crop, near_only, CPU)
+    assert 0 < volume.near.mean() < 1
+    logits = networks.segment(volume.image, volume.near)
+    assert logits[volume.near == 0].sigmoid().max() < 1e-12
+    networks.segmenter.zero_grad()
+    logits[volume.near == 0].sum().backward()
+    assert all(p.grad is None or p.grad.abs().max() == 0 for p in networks.segmenter.parameters())
+    probability = predicted(networks.segmenter, volume, near_only)
+    assert probability[volume.near[0, 0].numpy() == 0].max() < 1e-12

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..reach import within_reach
 from ..volume import WINDOW_HU
 from .augmentation import Place, random_placement, resampled, vary_intensities
 from .data_order import ROLES, DataOrder, Draw, Request, requests_of
@@ -62,12 +63,14 @@ class Batch:
     Attributes:
         image: (N, 1, D, H, W) float32 in [−1, 1].
         lungs: same shape, 1 within the lungs, else 0.
+        near: same shape, 1 where S is heard (``settings.reach_mm``), else 0.
         lesions: same shape, in [0, 1]; zeros where the cases have no mask.
         seeds: N seeds for what is random about these volumes.
     """
 
     image: Tensor
     lungs: Tensor
+    near: Tensor
     lesions: Tensor
     seeds: tuple[int, ...]
 
@@ -77,7 +80,7 @@ class Batch:
     def parts(self, size: int) -> list[Batch]:
         """The batch in micro-batches of ``size``."""
         starts = range(0, len(self), size)
-        fields = (self.image, self.lungs, self.lesions, self.seeds)
+        fields = (self.image, self.lungs, self.near, self.lesions, self.seeds)
         return [Batch(*(field[i : i + size] for field in fields)) for i in starts]
 
 
@@ -178,17 +181,18 @@ def _batch(
     samples: Sequence[Sample], common: Sequence[Common], settings: Settings, device: torch.device
 ) -> Batch:
     volumes = [_augmented(*pair, settings, device) for pair in zip(samples, common, strict=True)]
-    image, lungs, lesions = (torch.stack(channel) for channel in zip(*volumes, strict=True))
-    return Batch(image, lungs, lesions, tuple(sample.seed for sample in samples))
+    image, lungs, near, lesions = (torch.stack(channel) for channel in zip(*volumes, strict=True))
+    return Batch(image, lungs, near, lesions, tuple(sample.seed for sample in samples))
 
 
-def whole_volume(crop: Crop, device: torch.device) -> Batch:
+def whole_volume(crop: Crop, settings: Settings, device: torch.device) -> Batch:
     """A crop as it is, as a batch of one."""
     hu = torch.from_numpy(np.array(crop.hu))
     lesions = None if crop.lesions is None else torch.from_numpy(np.array(crop.lesions))
     channels = _channels(hu, torch.from_numpy(np.array(crop.lungs)), lesions, device)
     image, lungs, lesion_share = channels[:, None, None]
-    return Batch(image, lungs, lesion_share, (0,))
+    near = within_reach(lungs, crop.grid.spacing[::-1], settings.reach_mm)
+    return Batch(image, lungs, near, lesion_share, (0,))
 
 
 def _channels(hu: Tensor, lungs: Tensor, lesions: Tensor | None, device: torch.device) -> Tensor:
@@ -205,13 +209,15 @@ def _channels(hu: Tensor, lungs: Tensor, lesions: Tensor | None, device: torch.d
 
 def _augmented(
     sample: Sample, common: Common, settings: Settings, device: torch.device
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     a, shape, own = settings.augmentation, tuple(sample.hu.shape), np.random.default_rng(sample.seed)
     placement = random_placement(own, a, shape, settings.patch, sample.spacing, common.place)
     channels = _channels(sample.hu, sample.lungs, sample.lesions, device)
     image, lungs, lesions = resampled(channels, placement, settings.patch)[:, None]
     image = vary_intensities(image, a, np.random.default_rng([common.seed, 2]), sample.seed)
-    return image, (lungs > 0.5).float(), lesions
+    inside = (lungs > 0.5).float()
+    near = within_reach(inside[None], sample.spacing, settings.reach_mm)[0]
+    return image, inside, near, lesions * near
 
 
 def _place(sample: Sample, settings: Settings) -> Place:

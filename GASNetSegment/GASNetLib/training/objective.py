@@ -23,6 +23,10 @@ WEIGHTED_BY_LAMBDA = ("segmentation", "healthy", "mil", "ps", "transplant")
 """L_GAN + λ_s · (L_S + healthy + L_MIL + L_ps + transplant) + reconstruction + repair."""
 
 
+NOWHERE = -30.0
+"""Logit of S beyond its reach: a probability of 1e-13."""
+
+
 @dataclass(frozen=True)
 class Networks:
     """S, G and D; G and D are None where no term needs them."""
@@ -31,9 +35,18 @@ class Networks:
     generator: nn.Module | None = None
     discriminator: nn.Module | None = None
 
+    def segment(self, image: Tensor, near: Tensor) -> Tensor:
+        """S's logits (N, 1, D, H, W), float32, heard only where ``near`` is 1."""
+        return heard(self.segmenter(image), near)
+
     def named(self) -> dict[str, nn.Module]:
         """Those that there are."""
         return {name: network for name, network in vars(self).items() if network is not None}
+
+
+def heard(logits: Tensor, near: Tensor) -> Tensor:
+    """Logits of S, float32, with no lesion where ``near`` is 0."""
+    return logits.float().masked_fill(near == 0, NOWHERE)
 
 
 def total(losses: Mapping[str, Tensor], settings: Settings) -> Tensor:
@@ -48,7 +61,7 @@ def discriminator_losses(
 ) -> dict[str, Tensor]:
     """What D descends: L_GAN, and L_IgToD and L_IdToD where active. Graph through D alone."""
     with torch.no_grad():
-        mask = networks.segmenter(diseased.image).float().sigmoid()
+        mask = networks.segment(diseased.image, diseased.near).sigmoid()
         generated = networks.generator(diseased.image).float()
         synthetic = synthetic_healthy(diseased.image, generated, mask)
     shown = {"synthetic": (synthetic, diseased), "healthy": (healthy.image, healthy)}
@@ -78,15 +91,16 @@ def segmenter_generator_losses(
     s = settings
     if "segmentation" in active:
         labelled = batch["labelled"]
-        logits = networks.segmenter(labelled.image).float()
+        logits = networks.segment(labelled.image, labelled.near)
         yield {"segmentation": terms.segmentation(logits, labelled.lesions, s.dice)}, {}
     if "healthy" in active:
-        logits = networks.segmenter(batch["healthy"].image).float()
-        yield {"healthy": terms.healthy(logits)}, {"share_healthy": marked(logits, batch["healthy"])}
+        healthy = batch["healthy"]
+        logits = networks.segment(healthy.image, healthy.near)
+        yield {"healthy": terms.healthy(logits)}, {"share_healthy": marked(logits, healthy)}
     if active & {"gan", "mil", "ps"}:
         diseased = batch["diseased"]
         with torch.set_grad_enabled(bool(active & {"gan", "mil"})):
-            logits = networks.segmenter(diseased.image).float()
+            logits = networks.segment(diseased.image, diseased.near)
         mask, shares = logits.detach().sigmoid(), {"share_diseased": marked(logits, diseased)}
         if active & {"gan", "mil"}:
             yield _on_diseased(networks, diseased, logits, active, s), shares
@@ -94,7 +108,8 @@ def segmenter_generator_losses(
     if "ps" in active:
         healthy = batch["healthy"]
         made = pseudo_labelled(diseased.image, healthy.image, mask, healthy.lungs, s.xi)
-        yield {"ps": terms.ps(networks.segmenter(made.image).float(), made.mask, made.known)}, shares
+        logits = networks.segment(made.image, healthy.near)
+        yield {"ps": terms.ps(logits, made.mask, made.known)}, shares
     if active & {"transplant", "repair"}:
         yield from _on_transplanted(networks, batch["labelled"], batch["healthy"], active, s)
     if "recons" in active:
@@ -156,7 +171,7 @@ def _on_transplanted(
     """The terms on a labelled lesion in healthy lungs: S should find it, and G take it out (ours)."""
     made = transplanted(labelled.image, healthy.image, labelled.lesions, healthy.lungs)
     if "transplant" in active:
-        logits = networks.segmenter(made.image).float()
+        logits = networks.segment(made.image, healthy.near)
         yield {"transplant": terms.segmentation(logits, made.mask, settings.dice)}, {}
     if "repair" in active:
         generated = networks.generator(made.image).float()

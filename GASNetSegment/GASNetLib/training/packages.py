@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ResourceError
-from ..model import ModelInfo, save_model
+from ..model import DEFAULT_PREPROCESSING, ModelInfo, save_model
 from .settings import Settings, as_data
 from .state import TrainingState
 from .validation import Validation
@@ -36,6 +36,7 @@ def write_package(
     info = ModelInfo(
         name=str(provenance.get("name", settings.name)),
         segmenter=dict(settings.segmenter),
+        preprocessing={**DEFAULT_PREPROCESSING, "reach_mm": settings.reach_mm},
         threshold=state.progress.threshold if validation is None else validation.threshold,
         training=training,
         metrics={} if validation is None else {"validation": asdict(validation)},

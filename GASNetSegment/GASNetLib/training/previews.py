@@ -26,7 +26,7 @@ def preview_volumes(
 ) -> dict[str, np.ndarray]:
     """The volumes (D, H, W) of a preview by name; HU, or a mask in [0, 1] for names that end in ``mask``."""
     with autocast(settings, diseased.image.device):
-        mask = networks.segmenter(diseased.image).float().sigmoid()
+        mask = networks.segment(diseased.image, diseased.near).sigmoid()
         made = {"diseased": diseased.image, "mask": mask}
         if networks.generator is not None:
             made["generated"] = networks.generator(diseased.image).float()

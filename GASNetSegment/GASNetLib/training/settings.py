@@ -124,6 +124,7 @@ class Settings:
         patch: (depth, height, width) cut from the network's grid; the whole grid in the paper.
         lambda_s: weight of L_S, healthy, L_MIL, L_ps and transplant (λ_s).
         xi: threshold of the pseudo-labels (ξ).
+        reach_mm: S is heard only so near the lungs (see :mod:`GASNetLib.reach`); None, the paper: everywhere.
         dice: adds the soft Dice loss to the cross-entropy of L_S and of transplant (ours).
         mil_voxels: L_MIL takes the mean of so many highest voxels; the paper's max is 1.
         lesion_centred: share of labelled patches that are centred on a lesion voxel.
@@ -150,6 +151,7 @@ class Settings:
     patch: tuple[int, int, int] = NETWORK_SHAPE
     lambda_s: float = 100.0
     xi: float = 0.3
+    reach_mm: float | None = None
     dice: bool = False
     mil_voxels: int = 1
     lesion_centred: float = 0.0

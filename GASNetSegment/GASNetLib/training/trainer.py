@@ -322,8 +322,8 @@ class Trainer:
         healthy = self._cases.get("healthy", ())
         volumes = preview_volumes(
             networks,
-            whole_volume(self._crops[diseased[0]], device),
-            whole_volume(self._crops[healthy[0]], device) if healthy else None,
+            whole_volume(self._crops[diseased[0]], self._settings, device),
+            whole_volume(self._crops[healthy[0]], self._settings, device) if healthy else None,
             self._settings,
         )
         iteration = self._state.progress.iteration

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..metrics import Overlap, Summary, overlap, summary
 from .batches import Batch, Crops, whole_volume
-from .objective import Networks, as_discriminator_sees
+from .objective import Networks, as_discriminator_sees, heard
 from .precision import autocast
 from .settings import Settings
 
@@ -72,7 +72,7 @@ def validate(
     overlaps: dict[float, list[Overlap]] = {threshold: [] for threshold in thresholds}
     segmenter.eval()
     for name in names:
-        volume = whole_volume(crops[name], device)
+        volume = whole_volume(crops[name], settings, device)
         probability = predicted(segmenter, volume, settings)
         reference = (volume.lesions[0, 0] >= 0.5).cpu().numpy()
         for threshold, found in overlaps.items():
@@ -95,8 +95,8 @@ def validate(
 def predicted(segmenter: nn.Module, volume: Batch, settings: Settings) -> np.ndarray:
     """Probability (D, H, W), float32, of a batch of one."""
     with torch.no_grad(), autocast(settings, volume.image.device):
-        logits = segmenter(volume.image)
-    return logits[0, 0].float().sigmoid().cpu().numpy()
+        logits = heard(segmenter(volume.image), volume.near)
+    return logits[0, 0].sigmoid().cpu().numpy()
 
 
 @torch.no_grad()
@@ -117,17 +117,20 @@ def discriminator_evidence(
         seen = as_discriminator_sees(image, (0,), settings.discriminator_view)
         return networks.discriminator(seen).item() > 0
 
+    def image_of(name: str) -> torch.Tensor:
+        return whole_volume(crops[name], settings, device).image
+
     balanced, pairs = [], list(product(with_mask, healthy))
     step = max(1, len(pairs) // PROBE_PAIRS)
     for sick, sound in pairs[::step][:PROBE_PAIRS]:
-        ill, well = whole_volume(crops[sick], device), whole_volume(crops[sound], device)
+        ill, well = (whole_volume(crops[name], settings, device) for name in (sick, sound))
         if ill.image.shape != well.image.shape:
             continue
         lesion = ill.lesions * well.lungs
         transplanted = lesion * ill.image + (1 - lesion) * well.image
         balanced += [says_diseased(transplanted), not says_diseased(well.image)]
-    plain = [says_diseased(whole_volume(crops[name], device).image) for name in diseased[:PROBE_PAIRS]]
-    plain += [not says_diseased(whole_volume(crops[name], device).image) for name in healthy[:PROBE_PAIRS]]
+    plain = [says_diseased(image_of(name)) for name in diseased[:PROBE_PAIRS]]
+    plain += [not says_diseased(image_of(name)) for name in healthy[:PROBE_PAIRS]]
     if not balanced:
         return None
     return DiscriminatorEvidence(float(np.mean(plain)), float(np.mean(balanced)), len(balanced) // 2)
