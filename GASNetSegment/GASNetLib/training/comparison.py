@@ -47,10 +47,12 @@ class Comparison:
         gain = self.gain(model)
         if gain.mean is None:
             return "No case tells the models apart."
-        direction = "higher" if gain.mean > 0 else "lower"
-        said = f"{self.models[model]}: the Dice is {abs(gain.mean):.3f} {direction} over {gain.n} cases"
+        cases = "1 case" if gain.n == 1 else f"{gain.n} cases"
+        said = f"{self.models[model]}: the Dice is {_difference(gain.mean)} over {cases}"
         if gain.n < THIN:
             return f"{said}. So few cases are thin evidence: look at the results yourself."
+        if _is_none(gain.mean):
+            return f"{said}."
         # 2 standard errors of the paired differences.
         if abs(gain.mean) <= 2 * (gain.sd or 0.0) / gain.n**0.5:
             return f"{said}, which is within the chance of these cases."
@@ -88,6 +90,17 @@ def compare_models(
         overlaps=tuple(zip(*found, strict=True)),
         left_out=tuple(case.name for case in asked if case.name in trained_on),
     )
+
+
+def _is_none(gain: float) -> bool:
+    """Whether a difference of Dice vanishes in the digits that are shown."""
+    return f"{abs(gain):.3f}" == "0.000"
+
+
+def _difference(gain: float) -> str:
+    if _is_none(gain):
+        return "the same"
+    return f"{abs(gain):.3f} {'higher' if gain > 0 else 'lower'}"
 
 
 def _overlaps(case: Case, models: Sequence[Model], device: str) -> list[Overlap]:
