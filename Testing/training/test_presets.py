@@ -41,6 +41,12 @@ def test_settings_survive_json(name):
     assert from_data(json.loads(json.dumps(as_data(preset(name))))) == checked(preset(name))
 
 
+@pytest.mark.parametrize("name", ["improved", "finetune", "quick"])
+@pytest.mark.parametrize("ablation", ["without L_ps", "supervised", "MIL", "L_GAN and L_S only"])
+def test_an_ablation_leaves_nothing_of_ours_that_would_stand_in(name, ablation):
+    assert not changed(preset(name), ABLATIONS[ablation]).terms.ever_active() & {"transplant", "ps"}
+
+
 @pytest.mark.parametrize("ablation", [a for a in ABLATIONS if a != "all"])
 def test_each_ablation_switches_something_off_and_leaves_a_training(ablation):
     full, ablated = preset("paper"), changed(preset("paper"), ABLATIONS[ablation])

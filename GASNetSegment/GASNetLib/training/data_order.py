@@ -50,15 +50,14 @@ class DataOrder:
     """Every case of a role once in random order, then again in another.
 
     Args:
-        cases: names of the cases of each role. Without diseased cases the labelled ones, which show the
-            disease too, take their place.
+        cases: names of the cases of each role. The labelled ones show the disease too and count among the
+            diseased as well.
         salt: another order for the same seed (after a step back from a failure).
     """
 
     def __init__(self, cases: Mapping[str, Sequence[str]], seed: int, salt: int = 0) -> None:
         self._cases = {role: tuple(cases.get(role, ())) for role in ROLES}
-        if not self._cases["diseased"]:
-            self._cases["diseased"] = self._cases["labelled"]
+        self._cases["diseased"] += self._cases["labelled"]
         self._seed, self._salt = seed, salt
         self._permutation = lru_cache(maxsize=16)(self._new_permutation)
 

@@ -11,16 +11,21 @@ STRONG_AUGMENTATION = Augmentation(
     rotation_degrees=15.0,
     zoom=(0.8, 1.2),
     flips=0.5,
-    noise_hu=60.0,
-    shift_hu=60.0,
-    gain=0.15,
-    gamma=0.3,
+    noise_hu=40.0,
+    shift_hu=25.0,
+    gain=0.05,
+    gamma=0.08,
     blur=0.25,
     sharpen=0.15,
     thick=0.25,
-    window=0.25,
+    window=0.15,
+    eight_bit=0.3,
 )
-"""Against sources that differ in window, resolution and noise."""
+"""Against sources that differ in window, resolution, noise and storage. HU stay within some 50 of the truth:
+±60 HU, ±15 % and a gamma of 0.3 made diffuse ground glass look like lung."""
+
+REACH_MM = 10.0
+"""Holds 99 % of the reference lesions in each of the eight CTs of the model card; 6 mm hold 97 %."""
 
 LEVEL_VIEW = DiscriminatorView(ceiling_hu=150.0, floor_hu=-1200.0, blur=0.8, noise_hu=30.0)
 """What all sources of the development data have in common."""
@@ -35,7 +40,8 @@ IMPROVED = Settings(
     name="improved",
     segmenter=ABSOLUTE_HU_SEGMENTER,
     generator={"channels": 16, "residual_blocks": 6, "upsampling": "resize", "identity": True},
-    terms=Terms(gan=1000, ig_to_d=1000, id_to_d=1000, recons=500, mil=500, ps=1000),
+    terms=Terms(gan=1000, ig_to_d=1000, id_to_d=1000, recons=500, mil=500, ps=1000, transplant=0, repair=500),
+    reach_mm=REACH_MM,
     optimisation=Optimisation(
         rate_s=5e-4, rate_g=1e-4, rate_d=1e-4, warm_up=200, cosine=True, clip_norm=5.0, ema=0.998
     ),
@@ -51,7 +57,8 @@ FINETUNE = Settings(
     name="finetune",
     segmenter=ABSOLUTE_HU_SEGMENTER,
     generator={"channels": 16, "residual_blocks": 6, "upsampling": "resize", "identity": True},
-    terms=Terms(gan=300, ig_to_d=300, id_to_d=300, recons=0, mil=300, ps=300),
+    terms=Terms(gan=300, ig_to_d=300, id_to_d=300, recons=0, mil=300, ps=300, transplant=0, repair=0),
+    reach_mm=REACH_MM,
     optimisation=Optimisation(
         rate_s=1e-4, rate_g=1e-4, rate_d=1e-4, warm_up=100, cosine=True, clip_norm=5.0, ema=0.998
     ),
@@ -72,7 +79,8 @@ QUICK = Settings(
     segmenter={"name": "unet", "channels": 8, "full_resolution_norm": "none"},
     generator={"channels": 8, "residual_blocks": 4, "upsampling": "resize", "identity": True},
     discriminator={"channels": 8, "levels": 3},
-    terms=Terms(gan=OFF, ig_to_d=OFF, id_to_d=OFF, recons=OFF, mil=OFF, ps=100),
+    terms=Terms(gan=OFF, ig_to_d=OFF, id_to_d=OFF, recons=OFF, mil=OFF, ps=100, transplant=0),
+    reach_mm=REACH_MM,
     optimisation=Optimisation(
         rate_s=2e-3,
         betas=(0.9, 0.999),
@@ -131,9 +139,12 @@ MIL = Settings(
 
 PRESETS = {p.name: p for p in (PAPER, IMPROVED, FINETUNE, QUICK, SMOKE, SUPERVISED, MIL)}
 
+OURS = ("terms.transplant", "terms.repair")
+"""Terms that the paper does not have."""
+
 ABLATIONS: dict[str, dict[str, int | None]] = {
     "all": {},
-    "without L_ps": {"terms.ps": OFF},
+    "without L_ps": {"terms.ps": OFF, "terms.transplant": OFF},
     "without L_IdToD": {"terms.id_to_d": OFF},
     "without L_IgToD": {"terms.ig_to_d": OFF},
     "without L_recons": {"terms.recons": OFF},
@@ -146,11 +157,15 @@ ABLATIONS: dict[str, dict[str, int | None]] = {
         "terms.recons": OFF,
         "terms.mil": OFF,
         "terms.healthy": OFF,
+        **dict.fromkeys(OURS),
     },
-    "supervised": dict.fromkeys(("terms.gan", "terms.healthy", "terms.recons", "terms.mil", "terms.ps"), OFF),
-    "MIL": dict.fromkeys(("terms.gan", "terms.segmentation", "terms.recons", "terms.ps"), OFF),
+    "supervised": dict.fromkeys(
+        (*OURS, "terms.gan", "terms.healthy", "terms.recons", "terms.mil", "terms.ps"), OFF
+    ),
+    "MIL": dict.fromkeys((*OURS, "terms.gan", "terms.segmentation", "terms.recons", "terms.ps"), OFF),
 }
-"""Changes to any preset, for the paper's ablation table and the baselines under the same settings."""
+"""Changes to any preset, for the paper's ablation table and the baselines under the same settings. Without
+L_ps there are no transplanted lesions at all, labelled ones neither."""
 
 
 def preset(name: str) -> Settings:
