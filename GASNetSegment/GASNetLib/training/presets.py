@@ -162,6 +162,7 @@ ABLATIONS: dict[str, dict[str, int | None]] = {
     "supervised": dict.fromkeys(
         (*OURS, "terms.gan", "terms.healthy", "terms.recons", "terms.mil", "terms.ps"), OFF
     ),
+    "without L_GAN": dict.fromkeys(("terms.gan", "terms.recons", "terms.repair"), OFF),
     "MIL": dict.fromkeys((*OURS, "terms.gan", "terms.segmentation", "terms.recons", "terms.ps"), OFF),
 }
 """Changes to any preset, for the paper's ablation table and the baselines under the same settings. Without

@@ -61,14 +61,24 @@ class DiscriminatorEvidence:
 
 @torch.no_grad()
 def validate(
-    segmenter: nn.Module, crops: Crops, names: Sequence[str], settings: Settings, device: torch.device
+    segmenter: nn.Module,
+    crops: Crops,
+    names: Sequence[str],
+    settings: Settings,
+    device: torch.device,
+    threshold: float | None = None,
 ) -> Validation:
-    """Segment the cases and compare with their masks; with ``settings.calibrate`` at the best threshold.
+    """Segment the cases and compare with their masks.
+
+    Args:
+        threshold: None: 0.5 or, with ``settings.calibrate``, the best one for these cases.
 
     Raises:
         InputError: a crop cannot be read.
     """
     thresholds = CALIBRATION if settings.calibrate else PAPER_THRESHOLD
+    if threshold is not None:
+        thresholds = (threshold,)
     overlaps: dict[float, list[Overlap]] = {threshold: [] for threshold in thresholds}
     segmenter.eval()
     for name in names:
