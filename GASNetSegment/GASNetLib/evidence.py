@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .provenance import provenance
+from .threshold import checked_threshold
 
 if TYPE_CHECKING:
     from .segment import Segmentation
@@ -45,9 +46,7 @@ def stepped(threshold: float) -> float:
     Raises:
         ValueError: not between 0 and 1.
     """
-    if not 0.0 < threshold < 1.0:
-        raise ValueError(f"a threshold lies between 0 and 1, not at {threshold}")
-    return min(max(round(threshold * STEPS), 1), STEPS - 1) / STEPS
+    return min(max(round(checked_threshold(threshold) * STEPS), 1), STEPS - 1) / STEPS
 
 
 def provenance_of(segmentation: Segmentation, lungs_method: str) -> dict:

@@ -18,6 +18,7 @@ from .geometry import Geometry
 from .lungs import Lungs, find_lungs, lung_box
 from .model import Model, ModelInfo
 from .reach import within_reach
+from .threshold import checked_threshold
 from .volume import WINDOW_HU, Volume, check_chest_ct
 
 Progress = Callable[[str, float], None]
@@ -145,17 +146,6 @@ def restore_healthy(
     # Beyond the network's window nothing is known: bone and metal stay as they are.
     difference[(volume.hu > high) | (volume.hu < low)] = 0.0
     return replace(volume, hu=volume.hu + difference, name=f"{volume.name} restored"), difference
-
-
-def checked_threshold(threshold: float) -> float:
-    """The threshold, if it is one.
-
-    Raises:
-        ValueError: not between 0 and 1.
-    """
-    if not 0.0 < threshold < 1.0:
-        raise ValueError(f"a threshold lies between 0 and 1, not at {threshold}")
-    return float(threshold)
 
 
 class _Run:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..threshold import checked_threshold
+
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[str, float], None]]:
@@ -38,10 +40,10 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
 def threshold(text: str) -> float:
     """Type of ``--threshold``."""
-    value = float(text)
-    if not 0.0 < value < 1.0:
-        raise argparse.ArgumentTypeError(f"{text} does not lie between 0 and 1")
-    return value
+    try:
+        return checked_threshold(float(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def number(value: float | None, digits: int = 1) -> str:
