@@ -11,15 +11,13 @@ from slicer.i18n import tr as _
 
 from GASNetLib.cohort import ROLES, Cohort
 
-from .cohort_table import FLAGGED, REFUSED, CohortTable
+from .cohort_table import REFUSED, CohortTable
+from .cohort_tree import KEYS, CohortTree
+from .dicom_database import add_series, stored_ct_series
+from .dicom_dialog import choose_series
 from .panel import TrainPanel
 from .scene_cases import add_scene_case
 from .task import Task
-
-CASE, STATUS = 0, 2
-THUMBNAIL_PIXELS = 40
-KEYS = {"labelled": "L", "diseased": "D", "healthy": "H", "validation": "V"}
-COLOURS = {REFUSED: "#c0392b", FLAGGED: "#b9770e"}
 
 
 class CohortSection:
@@ -32,10 +30,7 @@ class CohortSection:
         self._checked: Cohort | None = None
         self._installed = True
         ui = self._ui
-        ui.cohortTable.setColumnCount(4)
-        ui.cohortTable.setHorizontalHeaderLabels([_("Case"), _("Role"), _("Status"), _("Reason")])
-        ui.cohortTable.setIconSize(qt.QSize(THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-        ui.cohortTable.horizontalHeader().setStretchLastSection(True)
+        self._tree = CohortTree(ui.cohortTree, self.take_roles)
         for role in ROLES:
             ui.addRoleBox.addItem(role)
         ui.addRoleBox.currentIndex = ROLES.index("diseased")
@@ -44,6 +39,7 @@ class CohortSection:
             ui.addSamplesButton: self._add_samples,
             ui.addFolderButton: self._add_folder,
             ui.addFilesButton: self._add_files,
+            ui.addDicomButton: self._add_from_dicom,
             ui.addSceneButton: self._add_from_scene,
             ui.newCohortButton: self._new,
             ui.openCohortButton: self._open,
@@ -71,7 +67,7 @@ class CohortSection:
 
     def _add_folder(self) -> None:
         folder = qt.QFileDialog.getExistingDirectory(
-            self._ui.cohortTable,
+            self._ui.cohortTree,
             _("Folder with CTs (NIfTI, NRRD, DICOM), perhaps sorted into folders by role"),
         )
         if folder:
@@ -80,7 +76,7 @@ class CohortSection:
             )
 
     def _add_files(self) -> None:
-        files = qt.QFileDialog.getOpenFileNames(self._ui.cohortTable, _("CTs, or tables of cases (CSV)"))
+        files = qt.QFileDialog.getOpenFileNames(self._ui.cohortTree, _("CTs, or tables of cases (CSV)"))
         if files:
             self._attempt(lambda: self._say_added(sum(self._add_path(path) for path in files)))
 
@@ -92,6 +88,16 @@ class CohortSection:
         folder = self._panel.logic.case_folder
         self._attempt(lambda: self._say_added(add_scene_case(self.cohort, node, role, folder)))
 
+    def _add_from_dicom(self) -> None:
+        self._attempt(self._choose_from_dicom)
+
+    def _choose_from_dicom(self) -> None:
+        role = self._ui.addRoleBox.currentText
+        series = stored_ct_series(getattr(slicer, "dicomDatabase", None))
+        chosen = choose_series(self._ui.cohortTree, series, role)
+        if chosen:
+            self._say_added(add_series(self.cohort, chosen, role))
+
     def _say_added(self, new: int) -> None:
         slicer.util.showStatusMessage(_("{new} cases are new.").format(new=new), 5000)
 
@@ -99,7 +105,7 @@ class CohortSection:
 
     def _add_actions(self) -> None:
         """Menu and keys of the table: roles for all selected rows, mask, remove."""
-        self._ui.cohortTable.setContextMenuPolicy(qt.Qt.ActionsContextMenu)
+        self._ui.cohortTree.setContextMenuPolicy(qt.Qt.ActionsContextMenu)
         for role in ROLES:
             self._add_action(
                 _("Role: {role}").format(role=role), KEYS[role], lambda role=role: self.set_role(role)
@@ -108,30 +114,37 @@ class CohortSection:
         self._add_action(_("Take out"), "Del", self._remove)
 
     def _add_action(self, text: str, key: str, function: Callable[[], None]) -> None:
-        action = qt.QAction(text, self._ui.cohortTable)
+        action = qt.QAction(text, self._ui.cohortTree)
         action.setShortcut(qt.QKeySequence(key))
         action.setShortcutContext(qt.Qt.WidgetShortcut)
         action.connect("triggered()", function)
-        self._ui.cohortTable.addAction(action)
+        self._ui.cohortTree.addAction(action)
 
     @property
     def selected(self) -> list[str]:
         """Names of the selected cases."""
-        table = self._ui.cohortTable
-        rows = sorted({item.row() for item in table.selectedItems()})
-        return [self.cohort.rows[row].case.name for row in rows]
+        return self._tree.selected
 
     def set_role(self, role: str) -> None:
         """Give the selected cases a role."""
         names = self.selected
         self._attempt(lambda: self.cohort.set_role(names, role))
 
+    def take_roles(self, roles: dict[str, str]) -> None:
+        """Give cases the roles of the groups that they were dragged to."""
+
+        def change() -> None:
+            for role in set(roles.values()):
+                self.cohort.set_role([name for name, own in roles.items() if own == role], role)
+
+        self._attempt(change)
+
     def _choose_mask(self) -> None:
         names = self.selected
         if len(names) != 1:
             return
         file = qt.QFileDialog.getOpenFileName(
-            self._ui.cohortTable, _("Lesion mask of {case}").format(case=names[0])
+            self._ui.cohortTree, _("Lesion mask of {case}").format(case=names[0])
         )
         if file:
             self._attempt(lambda: self.cohort.set_mask(names[0], file))
@@ -148,7 +161,7 @@ class CohortSection:
         self.show()
 
     def _open(self) -> None:
-        file = qt.QFileDialog.getOpenFileName(self._ui.cohortTable, _("Open a cohort"), "", "CSV (*.csv)")
+        file = qt.QFileDialog.getOpenFileName(self._ui.cohortTree, _("Open a cohort"), "", "CSV (*.csv)")
         if file:
             self._attempt(lambda: self._take(self._panel.logic.newCohort(file)))
 
@@ -158,7 +171,7 @@ class CohortSection:
 
     def _save(self) -> None:
         file = qt.QFileDialog.getSaveFileName(
-            self._ui.cohortTable, _("Save the cohort"), "cohort.csv", "CSV (*.csv)"
+            self._ui.cohortTree, _("Save the cohort"), "cohort.csv", "CSV (*.csv)"
         )
         if file:
             self._attempt(lambda: self.cohort.save(Path(file).with_suffix(".csv")))
@@ -193,14 +206,7 @@ class CohortSection:
 
     def show(self) -> None:
         """Show the cohort as it is."""
-        table = self._ui.cohortTable
-        table.setRowCount(len(self.cohort))
-        for position, row in enumerate(self.cohort):
-            texts = (row.case.name, row.case.role, row.status, row.reason.replace("\n", " "))
-            for column, text in enumerate(texts):
-                table.setItem(position, column, _cell(text, row, column))
-        table.resizeColumnsToContents()
-        table.resizeRowsToContents()
+        self._tree.show(self.cohort)
         self._ui.cohortLabel.text = self._in_words()
         self._ui.checkButton.enabled = self._installed and bool(len(self.cohort)) and not self.checking
         for widget in (self._ui.checkCancelButton, self._ui.checkProgress, self._ui.checkLabel):
@@ -220,14 +226,3 @@ class CohortSection:
         with self._panel.problems_shown():
             change()
         self.show()
-
-
-def _cell(text: str, row, column: int) -> qt.QTableWidgetItem:
-    item = qt.QTableWidgetItem(text)
-    item.setToolTip(f"{row.case.ct}\n{row.reason}".strip())
-    item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
-    if column == STATUS and row.status in COLOURS:
-        item.setForeground(qt.QBrush(qt.QColor(COLOURS[row.status])))
-    if column == CASE and row.thumbnail is not None:
-        item.setIcon(qt.QIcon(str(row.thumbnail)))
-    return item

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import slicer
 import vtk
+from vtk.util.numpy_support import vtk_to_numpy
 
 from GASNetLib.run.events import Event
+
+from .new_events import NewEvents
 
 CHARTS = {
     "Validation Dice": ("validation Dice",),
@@ -23,7 +28,18 @@ DICE = "validation Dice"
 LOSSES = frozenset(name for names in CHARTS.values() for name in names) - {DICE}
 COLOURS = ((0.12, 0.47, 0.71), (0.89, 0.29, 0.20), (0.20, 0.63, 0.17), (0.58, 0.40, 0.74), (0.90, 0.60, 0.00))
 POINTS_SHOWN = 2000
-"""More points than a view has pixels only cost time: then every second one is dropped."""
+"""More points than a view has pixels only cost time: then every second one is dropped, and so on."""
+
+EVENTS_AT_ONCE = 2000
+"""A longer history is drawn piece by piece: Slicer's window has to answer in between."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Iterations and values of one quantity; an array grows without a copy of what it holds."""
+
+    iterations: array = field(default_factory=lambda: array("d"))
+    values: array = field(default_factory=lambda: array("d"))
 
 
 @dataclass(frozen=True)
@@ -35,19 +51,18 @@ class Curve:
 
     def points(self) -> list[tuple[float, float]]:
         """What is drawn."""
-        iterations, values = (self.table.GetTable().GetColumn(column) for column in (0, 1))
-        return [
-            (iterations.GetValue(row), values.GetValue(row)) for row in range(iterations.GetNumberOfTuples())
-        ]
+        iterations, values = (vtk_to_numpy(self.table.GetTable().GetColumn(column)) for column in (0, 1))
+        return list(zip(iterations.tolist(), values.tolist(), strict=True))
 
-    def replace(self, points: Sequence[tuple[float, float]]) -> None:
+    def replace(self, points: Points) -> None:
         """Draw these points and no others."""
-        iterations, values = (self.table.GetTable().GetColumn(column) for column in (0, 1))
-        for column in (iterations, values):
-            column.SetNumberOfTuples(len(points))
-        for row, (iteration, value) in enumerate(points):
-            iterations.SetValue(row, iteration)
-            values.SetValue(row, value)
+        step = max(1, -(-len(points.values) // POINTS_SHOWN))
+        for number, source in enumerate((points.iterations, points.values)):
+            shown = np.array(source[::step])
+            column = self.table.GetTable().GetColumn(number)
+            column.SetNumberOfTuples(len(shown))
+            vtk_to_numpy(column)[:] = shown
+            column.Modified()
         self.table.GetTable().Modified()
         self.table.Modified()
 
@@ -58,28 +73,33 @@ class Curves:
     def __init__(self) -> None:
         self.charts = {name: self._chart(name) for name in CHARTS}
         self._curves: dict[str, Curve] = {}
-        self._points: dict[str, list[tuple[float, float]]] = {}
-        self._shown: list[Event] = []
+        self._points: dict[str, Points] = {}
+        self._new = NewEvents()
 
-    def show(self, name: str, events: Sequence[Event]) -> None:
+    def show(self, name: str, events: Sequence[Event]) -> bool:
         """Draw the history of a run; only what is new costs time.
 
         Args:
             events: all that hold, oldest first.
+
+        Returns:
+            Whether all is drawn; if not, call it again.
         """
-        known = len(self._shown)
-        if list(events[:known]) != self._shown:  # another run, or iterations that were done again
-            self._points, known = {}, 0
-        changed = {} if known else dict.fromkeys(self._curves)
-        for event in events[known:]:
+        changed: dict[str, None] = {}
+        if self._new.begins_anew(name, events):
+            changed, self._points = dict.fromkeys(self._curves), {}
+            for title, chart in self.charts.items():
+                chart.SetTitle(f"{title}: {name}")
+        new = self._new.take(events, EVENTS_AT_ONCE)
+        for event in new:
             for quantity, value in _values(event).items():
-                self._points.setdefault(quantity, []).append((event["iteration"], value))
+                points = self._points.setdefault(quantity, Points())
+                points.iterations.append(event["iteration"])
+                points.values.append(value)
                 changed[quantity] = None
-        self._shown = list(events)
         for quantity in changed:
-            self._curve(quantity).replace(_thinned(self._points.get(quantity, [])))
-        for title, chart in self.charts.items():
-            chart.SetTitle(f"{title}: {name}")
+            self._curve(quantity).replace(self._points.get(quantity, Points()))
+        return len(new) < EVENTS_AT_ONCE
 
     def curve(self, quantity: str) -> Curve | None:
         """The curve of a quantity; None before its first value."""
@@ -138,12 +158,8 @@ def _hidden(kind: str, name: str):
 
 def _values(event: Event) -> dict[str, float]:
     if event["kind"] == "iteration":
-        return {name: value for name, value in event["losses"].items() if name in LOSSES}
+        losses = event["losses"].items()
+        return {name: value for name, value in losses if name in LOSSES and value is not None}
     if event["kind"] == "validation" and event["dice"]["mean"] is not None:
         return {DICE: event["dice"]["mean"]}
     return {}
-
-
-def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    step = -(-len(points) // POINTS_SHOWN)
-    return points[::step] if step > 1 else points

@@ -103,7 +103,7 @@ class DeploySection:
     def _show(self, found: dict) -> None:
         result = ComparisonTable.of(found)
         headers = [_("Case")] + [
-            f"{figure}, {model}" for figure in FIGURES for model in (_("in use"), _("new"))
+            f"{figure.capitalize()}, {model}" for figure in FIGURES for model in (_("in use"), _("new"))
         ]
         rows = [
             [

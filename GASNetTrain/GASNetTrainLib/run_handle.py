@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import psutil
-
+from GASNetLib.cohort import read_cohort
+from GASNetLib.errors import GASNetError
 from GASNetLib.run.errors import RunError
 from GASNetLib.run.events import Event, history, read_events
 from GASNetLib.run.folder import RunFolder, RunState, state_of
-from GASNetLib.run.process import start_detached
+from GASNetLib.run.process import identity_of, read_identity, start_detached, write_identity
 
+from .pace import Pace
 from .processes import Interpreter
+from .queue import Turn
 from .run_states import LIVING, RESUMABLE
 from .task import Task
 
@@ -23,6 +26,8 @@ STOP_PATIENCE_S = 600.0
 
 POLL_S = 0.2
 LOG_CHARACTERS = 4000
+PIECE_BYTES = 1 << 16
+"""Of a long history, read at a time: a few milliseconds."""
 
 CHECKPOINT_ADVICE = {
     True: "All up to the last checkpoint is saved: resume it.",
@@ -38,11 +43,17 @@ class RunHandle:
         Raises:
             RunError: no run there, damaged, or made by a newer version.
         """
-        self.folder = RunFolder.open(path)
+        self.folder = RunFolder(path)
+        self.config: dict[str, Any] = self.folder.config()
         self._interpreter = interpreter
+        self._turn = Turn(self.folder)
         self._events: list[Event] = []
         self._offset = 0
-        self._launched: psutil.Process | None = None
+        self._size_at_launch = 0
+        self._validation_cases: int | None = None
+        self._signs: tuple = ()
+        self._state = RunState("new")
+        self._pace: Pace | None = None
 
     @property
     def path(self) -> Path:
@@ -54,33 +65,54 @@ class RunHandle:
         """The folder's name, which the models of the run get too."""
         return self.folder.path.name
 
+    # --- looking ------------------------------------------------------------------------------------------
+
     def state(self) -> RunState:
-        """What state it is in: ``starting``, or one of :data:`GASNetLib.run.folder.STATES`."""
-        events, folder = self.events(), self.folder
-        alive = folder.process() is not None
-        state = state_of(events, alive, folder.stop_file.exists(), folder.best_model)
-        if alive:
-            self._launched = None  # it has left its identity, which any program can see
-            return state
-        if self._launched is not None:
-            return self._state_of_launched(state)
-        if state.state == "interrupted":
-            cause = (
-                "The process vanished without a word: ended from outside, out of memory, or the power failed."
-            )
-            return replace(state, cause=cause, advice=CHECKPOINT_ADVICE[bool(_checkpoints(events))])
-        return state
+        """What state it is in: ``starting``, ``waiting``, or one of :data:`GASNetLib.run.folder.STATES`."""
+        while True:
+            state = self.look()
+            if state is not None:
+                return state
+
+    def look(self, seconds: float = 0.02) -> RunState | None:
+        """The state, for who cannot wait: None while a long history is still being read, piece by piece.
+
+        Args:
+            seconds: about how long a call may take.
+        """
+        signs = self._signs_now()
+        if signs != self._signs:
+            if not self._read_on(seconds):
+                return None
+            self._pace = Pace.of(self._events)
+            self._state = self._derived()
+            self._signs = signs
+        return self._state
 
     def events(self) -> list[Event]:
         """All events that still hold, oldest first; not to be changed."""
-        new, offset = read_events(self.folder.events_file, self._offset)
-        if offset < self._offset:
-            self._events = []
-        self._offset = offset
-        self._events += new
-        if any(event["kind"] == "started" for event in new):
-            self._events = history(self._events)
+        while not self._read_on(1.0):
+            pass
         return self._events
+
+    def events_so_far(self, seconds: float = 0.02) -> tuple[list[Event], bool]:
+        """The events that are read by now, for who cannot wait, and whether these are all."""
+        complete = self._read_on(seconds)
+        return self._events, complete
+
+    def let_go_of_events(self) -> None:
+        """Free the memory of the events; they are read again when they are asked for."""
+        self._events, self._offset = [], 0
+
+    @property
+    def last_state(self) -> RunState:
+        """The state as of the last look."""
+        return self._state
+
+    @property
+    def pace(self) -> Pace | None:
+        """How fast it goes or went, as of the last look; None before its first iteration."""
+        return self._pace
 
     def log(self) -> str:
         """The end of what the process printed."""
@@ -89,50 +121,9 @@ class RunHandle:
         except OSError:
             return ""
 
-    def resume(self) -> None:
-        """Start a process that goes on from the last checkpoint and outlives this program.
-
-        Raises:
-            RunError: it is running, or it is done. ResourceError: the folder cannot be written to.
-        """
-        state = self.state().state
-        if state not in RESUMABLE:
-            advice = "Start a new training from its model." if state == "done" else "Stop it first."
-            raise RunError(f"The training {self.name} is {state}.", advice)
-        self.folder.stop_file.unlink(missing_ok=True)
-        command = self._interpreter.command("GASNetLib.training", str(self.path))
-        pid = start_detached(command, self.folder.log_file, self._interpreter.environment)
-        self._launched = psutil.Process(pid)
-        self._events_at_launch = len(self.events())
-
-    def stop(self, patience: float = STOP_PATIENCE_S) -> str:
-        """End it: ask, terminate, kill the tree, verify. It can be resumed.
-
-        Returns:
-            What it took: ``not running``, ``stopped``, ``terminated`` or ``killed``.
-
-        Raises:
-            RunError: the process survived.
-        """
-        self.end_starting()
-        return self.folder.stop(patience)
-
-    def begin_stop(self, patience: float = STOP_PATIENCE_S) -> Task:
-        """The same without waiting; the task's result is what it took."""
-        self.end_starting()
-        if self.folder.process() is not None:
-            self.folder.request_stop()  # at once, whatever becomes of the process that enforces it
-        return Task(self._interpreter, "stop", run=str(self.path), patience=patience)
-
-    def end_starting(self) -> None:
-        """End a process that was launched and has not begun to work: it would not see a stop request."""
-        if self.state().state != "starting":
-            return
-        family = [self._launched, *self._launched.children(recursive=True)]
-        for member in family:
-            member.kill()
-        psutil.wait_procs(family, timeout=10)
-        self._launched = None
+    def previews(self) -> list[Path]:
+        """The pictures so far, oldest first."""
+        return sorted(self.folder.previews.glob("*.png"))
 
     def wait(self, timeout: float | None = None, watch: Callable[[RunState], None] | None = None) -> RunState:
         """Wait until no process works on it, or for ``timeout`` seconds; returns the state then.
@@ -149,23 +140,113 @@ class RunHandle:
                 return state
             time.sleep(POLL_S)
 
-    def previews(self) -> list[Path]:
-        """The pictures so far, oldest first."""
-        return sorted(self.folder.previews.glob("*.png"))
+    # --- acting -------------------------------------------------------------------------------------------
 
-    def _state_of_launched(self, state: RunState) -> RunState:
-        """Before the process has left its identity, and after it has ended."""
-        if self._launched.is_running() and self._launched.status() != psutil.STATUS_ZOMBIE:
-            return replace(state, state="starting", cause="", advice="")
-        if len(self._events) > self._events_at_launch:
-            return state  # it worked and ended between two looks
-        return replace(
-            state,
-            state="failed",
-            cause="The training process ended before it began to work.",
-            advice="See the log for the reason.",
-        )
+    def resume(self, after: Sequence[RunHandle] = ()) -> None:
+        """Start a process that goes on from the last checkpoint and outlives this program.
 
+        Args:
+            after: trainings that it is to wait for; they may be waiting themselves.
 
-def _checkpoints(events: list[Event]) -> list[Event]:
-    return [event for event in events if event["kind"] == "checkpoint"]
+        Raises:
+            RunError: it is running, or it is done. ResourceError: the folder cannot be written to.
+        """
+        state = self.state().state
+        if state not in RESUMABLE:
+            advice = "Start a new training from its model." if state == "done" else "Stop it first."
+            raise RunError(f"The training {self.name} is {state}.", advice)
+        self.folder.stop_file.unlink(missing_ok=True)
+        self._turn.wait_for([run.folder for run in after])
+        self._size_at_launch = self._written()[0]
+        module = "GASNetTrainLib.queue" if after else "GASNetLib.training"
+        command = self._interpreter.command(module, str(self.path))
+        pid = start_detached(command, self.folder.log_file, self._interpreter.environment)
+        # At once, so that it can be seen and stopped while it still starts; it writes its own in its turn.
+        write_identity(self.folder.process_file, identity_of(pid))
+
+    def stop(self, patience: float = STOP_PATIENCE_S) -> str:
+        """End it: ask, terminate, kill the tree, verify. It can be resumed.
+
+        Returns:
+            What it took: ``not running``, ``stopped``, ``terminated`` or ``killed``.
+
+        Raises:
+            RunError: the process survived.
+        """
+        return self.folder.stop(patience)
+
+    def begin_stop(self, patience: float = STOP_PATIENCE_S) -> Task:
+        """The same without waiting; the task's result is what it took."""
+        self.request_stop()  # at once, whatever becomes of the process that enforces it
+        return Task(self._interpreter, "stop", run=str(self.path), patience=patience)
+
+    def request_stop(self) -> None:
+        """Ask it to end with a checkpoint, and leave it at that."""
+        if self.folder.process() is not None:
+            self.folder.request_stop()
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _signs_now(self) -> tuple:
+        """What the state depends on: as long as it stays, nothing has to be read again."""
+        folder = self.folder
+        flags = (folder.stop_file, folder.best_model, folder.process_file)
+        present = tuple(path.exists() for path in flags)
+        return self._written(), folder.process(), self._turn.names(), present
+
+    def _written(self) -> tuple[int, int]:
+        """Size and time of the events on disk."""
+        try:
+            found = self.folder.events_file.stat()
+        except OSError:
+            return 0, 0
+        return found.st_size, found.st_mtime_ns
+
+    def _read_on(self, seconds: float) -> bool:
+        """Read on in the events for about so long; True once all are read."""
+        end = time.monotonic() + seconds
+        while True:
+            before = self._offset
+            new, self._offset = read_events(self.folder.events_file, before, PIECE_BYTES)
+            if self._offset < before:
+                self._events = []
+            self._events += new
+            if any(event["kind"] == "started" for event in new):
+                self._events = history(self._events)
+            if self._offset == before:
+                return True
+            if time.monotonic() > end:
+                return False
+
+    def _derived(self) -> RunState:
+        events, folder = self._events, self.folder
+        alive, told = folder.process() is not None, self._written()[0] > self._size_at_launch
+        state = state_of(events, alive, folder.stop_file.exists(), folder.best_model)
+        if state.state == "running":
+            before = self._turn.names()
+            if before:
+                cause = f"Waiting for {', '.join(before)} to end."
+                return replace(state, state="waiting", cause=cause, seconds_left=None)
+            if not told:
+                return replace(state, state="starting")
+            return replace(state, seconds_left=self._seconds_left(state))
+        if not alive and not told and read_identity(folder.process_file) is not None:
+            cause = "The training process ended before it began to work."
+            return replace(state, state="failed", cause=cause, advice="See the log for the reason.")
+        if state.state == "interrupted":
+            cause = (
+                "The process vanished without a word: ended from outside, out of memory, or the power failed."
+            )
+            saved = any(event["kind"] == "checkpoint" for event in events)
+            return replace(state, cause=cause, advice=CHECKPOINT_ADVICE[saved])
+        return state
+
+    def _seconds_left(self, state: RunState) -> float | None:
+        if self._pace is None:
+            return None
+        if self._validation_cases is None:
+            try:
+                self._validation_cases = len(read_cohort(self.folder.cohort_file).with_role("validation"))
+            except GASNetError:
+                self._validation_cases = 0
+        return self._pace.seconds(self.config["settings"], self._validation_cases, state.iteration)

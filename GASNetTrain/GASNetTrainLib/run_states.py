@@ -1,7 +1,7 @@
-"""States of a training, :data:`GASNetLib.run.folder.STATES` and ``starting``, by what can be done."""
+"""States of a training by what can be done: those of ``GASNetLib.run.folder``, ``starting``, ``waiting``."""
 
-LIVING = ("starting", "running", "stopping")
-"""A process works on it."""
+LIVING = ("waiting", "starting", "running", "stopping")
+"""A process works on it, or waits for its turn."""
 
 RESUMABLE = ("new", "stopped", "interrupted", "failed")
 """A process may be started."""

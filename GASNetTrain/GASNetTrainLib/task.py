@@ -59,6 +59,7 @@ class Task:
         self.details = ""
         self._result: Any = None
         self._answered = False
+        self._killed = False
         self._read = 0
         self._folder = _private_folder()
         parent = [str(os.getpid()), repr(psutil.Process().create_time())]
@@ -121,26 +122,36 @@ class Task:
             raise self.error
         return self._result
 
-    def close(self) -> None:
-        """Cancel it and see that it is gone with all it started."""
+    def kill(self) -> None:
+        """End it with all it started, without waiting: :meth:`poll` tells when it is gone."""
         import psutil
 
-        if self.finished:
-            return
-        self.cancel()
-        try:
-            family = [psutil.Process(self._process.pid)]
-            family += family[0].children(recursive=True)
-        except psutil.Error:
-            family = []
-        for member in family:
+        self._killed = True
+        for member in self._family():
             try:
                 member.kill()
             except psutil.Error:
                 continue
+
+    def close(self) -> None:
+        """End it and see that it is gone with all it started."""
+        import psutil
+
+        if self.finished:
+            return
+        family = self._family()
+        self.kill()
         psutil.wait_procs(family, timeout=PATIENCE_S)
-        self.error = Cancelled()
         self._end()
+
+    def _family(self) -> list:
+        import psutil
+
+        try:
+            first = psutil.Process(self._process.pid)
+            return [first, *first.children(recursive=True)]
+        except psutil.Error:
+            return []
 
     def _take(self, event: dict) -> None:
         kind = event["event"]
@@ -156,7 +167,9 @@ class Task:
 
     def _end(self) -> None:
         self._process.poll()
-        if not self._answered and self.error is None:
+        if self._killed:
+            self.error = Cancelled()
+        elif not self._answered and self.error is None:
             self.details = self._log()
             self.error = ResourceError(
                 f"The process ended without an answer (exit status {self._process.returncode}).",

@@ -28,6 +28,8 @@ from .task_files import CANCEL_FILE, COHORT_FILE, EVENTS_FILE, REQUEST_FILE
 
 Progress = Callable[[str, float], None]
 
+MEASURED_ITERATIONS = 2
+
 
 class TaskProcess:
     """Serves the one request of a folder."""
@@ -115,17 +117,21 @@ def prepare(
     return run
 
 
-def measure(task: TaskProcess, preset: str, device: str, cache: str) -> float:
-    """Iterations per second of a preset with all its terms, by really doing two; the first warms up."""
+def measure(task: TaskProcess, preset: str, device: str, cache: str) -> dict[str, float]:
+    """The pace of a preset with all its terms, by really doing two iterations (the first warms up), a
+    validation and a preview; see :class:`.pace.Pace` for the fields."""
     from GASNetLib.training.presets import preset as preset_of
     from GASNetLib.training.session import prepare_run, work_on
     from GASNetLib.training.settings import as_data, changed
+
+    from .pace import Pace
 
     settings = preset_of(preset)
     from_the_start = {
         f"terms.{name}": 0 for name, start in as_data(settings)["terms"].items() if start is not None
     }
-    changes = {**from_the_start, "iterations": 2, "log_every": 1, "preview_every": 3, "val_every": 3}
+    periods = dict.fromkeys(("iterations", "val_every", "preview_every"), MEASURED_ITERATIONS)
+    changes = {**from_the_start, **periods, "log_every": 1}
     task.progress("Measuring", 0.0)
     run = prepare_run(
         task.folder / "run", task.cohort(), changed(settings, changes), device=device, cache=Path(cache)
@@ -134,7 +140,8 @@ def measure(task: TaskProcess, preset: str, device: str, cache: str) -> float:
     state = run.state()
     if state.state != "done":
         raise RunError(state.cause or "The measurement did not end.", state.advice)
-    return [event["per_second"] for event in run.events() if event["kind"] == "iteration"][-1]
+    first = next(i for i, event in enumerate(run.events()) if event["kind"] == "iteration")
+    return Pace.of(run.events()[first + 1 :]).as_data()
 
 
 def compare(task: TaskProcess, models: list[str], device: str) -> dict:

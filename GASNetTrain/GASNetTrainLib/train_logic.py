@@ -116,19 +116,22 @@ class TrainLogic:
         fromModel: str | Path | None = None,
         device: str = "auto",
         changes: dict[str, Any] | None = None,
+        queued: bool = False,
     ) -> RunHandle:
         """Train on the usable cases, in a process that outlives this program.
 
         Args:
             runFolder: a new folder. fromModel: model file to start from; None: from scratch.
             changes: settings that differ from the preset, as ``{"iterations": 500, "terms.ps": None}``.
+            queued: wait until the trainings that are known and not ended now have ended, so that a batch of
+                runs is done one after another; see :mod:`.queue`.
 
         Raises:
             RunError: cohort and preset do not go together, or there is a training in the folder.
             ModelError: the model cannot be used. ResourceError: the folder cannot be written to.
         """
         task = self.beginPreparing(cohort.usable, runFolder, preset, fromModel, device, changes)
-        return self.launch(task.result())
+        return self.launch(task.result(), queued)
 
     def beginPreparing(
         self,
@@ -153,14 +156,23 @@ class TrainLogic:
         )
 
     def beginMeasuring(self, cohort: Cohort, preset: str, device: str = "auto") -> Task:
-        """Measure how fast this computer trains, without waiting; the result is iterations per second."""
+        """Measure how fast this computer trains, without waiting; the result is for :class:`.pace.Pace`."""
         return Task(self._interpreter, "measure", cohort, preset=preset, device=device, cache=str(self.cache))
 
-    def launch(self, run_folder: str | Path) -> RunHandle:
-        """Start or resume the training of a prepared folder, and remember it."""
+    def launch(self, run_folder: str | Path, queued: bool = False) -> RunHandle:
+        """Start or resume the training of a prepared folder, and remember it.
+
+        Args:
+            queued: as in :meth:`startTraining`.
+        """
+        before = self.working() if queued else []
         run = self.openRun(run_folder)
-        run.resume()
+        run.resume(before)
         return run
+
+    def working(self) -> list[RunHandle]:
+        """The known trainings that have a process: at work, starting or waiting for their turn."""
+        return [run for run in self.runs() if run.folder.process() is not None]
 
     def openRun(self, runFolder: str | Path) -> RunHandle:
         """A training of this or any other program, by its folder; it is remembered.

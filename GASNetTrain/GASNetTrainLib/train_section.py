@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +15,9 @@ from GASNetLib.errors import InputError
 from GASNetLib.training.presets import PRESETS
 
 from .cohort_section import CohortSection
+from .pace import Pace
 from .panel import TrainPanel
-from .speed import measured_speed
+from .run_states import LIVING
 from .task import Task
 from .words import duration
 
@@ -49,7 +51,7 @@ class TrainSection:
         self._preparing = False
         self._models: list[Path | None] = []
         self._measuring: Task | None = None
-        self._measured: dict[tuple[str, str], float] = {}
+        self._measured: dict[tuple[str, str], Pace] = {}
         for name in ABOUT:
             self._ui.presetBox.addItem(name)
         for device in DEVICES:
@@ -83,18 +85,31 @@ class TrainSection:
         ui.trainButton.enabled = checked and not self._preparing
         ui.measureButton.enabled = checked and self._measuring is None
         ui.measureCancelButton.visible = self._measuring is not None
+        ui.queueBox.visible = any(run.last_state.state in LIVING for run in self._runs())
         ui.trainLabel.text = "" if checked else _("Check the cohort first.")
 
     def _estimate(self, preset: str) -> str:
         device = self._ui.deviceBox.currentText
         measured = self._measured.get((preset, device))
-        speed = measured or measured_speed(self._runs(), preset, device)
-        if speed is None:
+        pace = measured or self._pace_of_earlier(preset, device)
+        if pace is None:
             return _("How long it takes on this computer is not measured yet.")
-        time = duration(PRESETS[preset].iterations / speed)
+        cases = self._cohort.cohort.totals()["validation"]
+        time = duration(pace.seconds(asdict(PRESETS[preset]), cases))
         if measured:
-            return _("About {time} on this computer, as measured, without validation.").format(time=time)
-        return _("About {time}, by earlier trainings on this computer.").format(time=time)
+            return _("At most {time} on this computer, as measured, with validation and previews.").format(
+                time=time
+            )
+        return _("At most {time}, by earlier trainings on this computer.").format(time=time)
+
+    def _pace_of_earlier(self, preset: str, device: str) -> Pace | None:
+        """Of the latest training with this preset and device; None without."""
+        paces = (
+            run.pace
+            for run in self._runs()
+            if run.config["settings"]["name"] == preset and run.config["device"] == device
+        )
+        return next((pace for pace in paces if pace is not None), None)
 
     def _measure(self) -> None:
         self._panel.clear_problem()
@@ -102,12 +117,12 @@ class TrainSection:
         with self._panel.problems_shown():
             task = self._panel.logic.beginMeasuring(self._cohort.cohort.usable, preset, device)
             self._measuring = self._panel.follow(
-                task, lambda speed: self._take_speed(preset, device, speed), self._measuring_ended
+                task, lambda pace: self._take_pace(preset, device, pace), self._measuring_ended
             )
         self.update()
 
-    def _take_speed(self, preset: str, device: str, speed: float) -> None:
-        self._measured[preset, device] = speed
+    def _take_pace(self, preset: str, device: str, pace: dict[str, float]) -> None:
+        self._measured[preset, device] = Pace(**pace)
         self.update()
 
     def _measuring_ended(self) -> None:
@@ -115,7 +130,7 @@ class TrainSection:
         self.update()
 
     def _cancel_measuring(self) -> None:
-        self._measuring.close()  # in the middle of an iteration it hears nothing
+        self._measuring.kill()  # in the middle of an iteration it hears nothing
 
     def _train(self) -> None:
         self._panel.clear_problem()
@@ -138,7 +153,7 @@ class TrainSection:
             self._ui.trainLabel.text = _("Preparing…")
 
     def _prepared(self, run_folder: str) -> None:
-        run = self._panel.logic.launch(run_folder)
+        run = self._panel.logic.launch(run_folder, queued=self._ui.queueBox.checked)
         self._ui.runNameEdit.text = _free_name()
         self._on_started(run)
         slicer.util.showStatusMessage(_("The training goes on while you work."), 5000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,43 +12,65 @@ from slicer.i18n import tr as _
 
 from .curves import CHARTS, Curves
 from .panel import TrainPanel
+from .run_log import LogView, Notices
 from .run_states import LIVING, RESUMABLE
-from .words import duration, event_in_words, notice_of, number, state_in_words
+from .words import duration, number, state_in_words
 
 if TYPE_CHECKING:
     from GASNetLib.run.folder import RunState
 
     from .run_handle import RunHandle
 
-LOOK_MS = 1000
+LOOK_MS, READING_MS = 1000, 50
+"""Between two looks; while a long history is being read they come sooner."""
+
 STOP_PATIENCE_S = 600.0
+
+LOOK_S = 0.02
+"""How long a look at all trainings may keep Slicer's window from answering."""
+
+COLUMNS = 5
 
 
 class WatchSection:
-    """Follows the trainings by their folders, on a timer."""
+    """Follows the trainings by their folders, on a timer.
 
-    def __init__(self, panel: TrainPanel, on_models: Callable[[], None]) -> None:
-        self._panel, self._ui, self._on_models = panel, panel.ui, on_models
+    Attributes:
+        runs: as listed. settled: whether all histories were read and shown at the last look.
+    """
+
+    def __init__(
+        self, panel: TrainPanel, on_models: Callable[[], None], on_states: Callable[[], None]
+    ) -> None:
+        """
+        Args:
+            on_models: a training has a new model. on_states: one has begun or ended.
+        """
+        self._panel, self._ui = panel, panel.ui
+        self._on_models, self._on_states = on_models, on_states
         self.runs: list[RunHandle] = []
+        self.settled = False
         self._states: dict[str, RunState] = {}
+        self._looked: dict[str, float] = {}
         self._curves: Curves | None = None
         self._layout_before: int | None = None
-        self._told: dict[str, int] = {}
-        self._logged: tuple[str, int] = ("", 0)
+        self._notices = Notices()
+        self._log = LogView(self._ui.logEdit)
         self._stopping: set[str] = set()
         self._previewed: tuple[str, int] = ("", 0)
         ui = self._ui
-        ui.runsTable.setColumnCount(5)
+        ui.runsTable.setColumnCount(COLUMNS)
         headers = [_("Training"), _("State"), _("Iteration"), _("Best Dice"), _("Left")]
         ui.runsTable.setHorizontalHeaderLabels(headers)
         ui.runsTable.horizontalHeader().setStretchLastSection(True)
         ui.previewLabel.setMinimumWidth(1)  # a picture must not keep the panel from becoming narrower
         for name in CHARTS:
             ui.chartBox.addItem(name)
-        ui.runsTable.connect("itemSelectionChanged()", self.show_chosen)
+        ui.runsTable.connect("itemSelectionChanged()", self._chosen_changed)
         ui.stopButton.connect("clicked(bool)", self._stop)
         ui.endNowButton.connect("clicked(bool)", self._end_now)
         ui.resumeButton.connect("clicked(bool)", self._resume)
+        ui.resumeLaterButton.connect("clicked(bool)", self._resume_later)
         ui.openRunButton.connect("clicked(bool)", self._open)
         ui.curvesButton.connect("toggled(bool)", self._show_curves)
         ui.chartBox.connect("currentIndexChanged(int)", self._choose_chart)
@@ -60,9 +83,9 @@ class WatchSection:
         known = {run.path: run for run in self.runs}
         self.runs = [known.get(run.path, run) for run in self._panel.logic.runs()]
         self._fill_table()
-        self.look()
         if self.chosen is None and self.runs:
             self._ui.runsTable.selectRow(0)
+        self.look()
         self._timer.start()
 
     def stop(self) -> None:
@@ -86,72 +109,91 @@ class WatchSection:
     @property
     def living(self) -> list[RunHandle]:
         """The trainings that have a process."""
-        return [run for run in self.runs if run.state().state in LIVING]
+        return [run for run in self.runs if run.folder.process() is not None]
 
     # --- looking ------------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """See how all trainings do; called by the timer."""
+        """See how the trainings do, as many as there is time for; called by the timer."""
+        end = time.monotonic() + LOOK_S
         with self._panel.problems_shown():
-            for row, run in enumerate(self.runs):
-                state = run.state()
-                if state != self._states.get(str(run.path)):
-                    self._state_changed(row, run, state)
-            self.show_chosen()
+            reading = False
+            for run in sorted(self.runs, key=self._looked_at):
+                if time.monotonic() > end:
+                    reading = True
+                    break
+                self._looked[str(run.path)] = time.monotonic()
+                state = run.look(end - time.monotonic())
+                if state is None:
+                    reading = True
+                elif state != self._states.get(str(run.path)):
+                    self._state_changed(run, state)
+            self.settled = not (self._show_chosen(end) or reading)
+            self._timer.setInterval(LOOK_MS if self.settled else READING_MS)
 
-    def _state_changed(self, row: int, run: RunHandle, state: RunState) -> None:
+    def _looked_at(self, run: RunHandle) -> float:
+        """When; the one that is watched comes first."""
+        return 0.0 if run is self.chosen else self._looked.get(str(run.path), 0.0)
+
+    def _state_changed(self, run: RunHandle, state: RunState) -> None:
+        row = self.runs.index(run)
         before = self._states.get(str(run.path))
         self._states[str(run.path)] = state
         reached = f"{state.iteration} / {state.iterations}" if state.iterations else "–"
         texts = (run.name, state.state, reached, number(state.best_dice), duration(state.seconds_left))
         for column, text in enumerate(texts):
             self._ui.runsTable.item(row, column).setText(text)
-        self._tell(run, known=before is not None)
+        self._tell(run)
+        if run is not self.chosen and state.state not in LIVING:
+            run.let_go_of_events()
         if before is None or before.model != state.model or before.state != state.state:
             self._on_models()
+        if before is None or before.state != state.state:
+            self._on_states()
 
-    def _tell(self, run: RunHandle, known: bool) -> None:
-        """A notice about what has just happened; what is older than this session is no news."""
-        events, told = run.events(), self._told.get(str(run.path), 0)
-        self._told[str(run.path)] = len(events)
-        notices = [notice_of(event) for event in events[told:]] if known else []
-        for notice in filter(None, notices):
+    def _tell(self, run: RunHandle) -> None:
+        for notice in self._notices.of(run):
             text = f"{run.name}: {notice}"
             self._ui.noticeLabel.text = text
             slicer.util.showStatusMessage(text, 10000)
 
     # --- the one that is watched --------------------------------------------------------------------------
 
-    def show_chosen(self) -> None:
-        """Show state, log, preview and curves of the selected training."""
+    def _chosen_changed(self) -> None:
+        for run in self.runs:
+            if run is not self.chosen and run.last_state.state not in LIVING:
+                run.let_go_of_events()
+        self.look()
+
+    def _show_chosen(self, end: float) -> bool:
+        """Show state, log, preview and curves of the selected training; True while some is still to come.
+
+        Args:
+            end: when the look at all trainings should end.
+        """
         run = self.chosen
         self._ui.watchFrame.visible = run is not None
         if run is None:
-            return
-        state = self._states.get(str(run.path)) or run.state()
+            return False
+        state = self._states.get(str(run.path))
+        if state is None:
+            self._ui.stateLabel.text = _("Its history is being read…")
+            return True
         ending = str(run.path) in self._stopping
         self._ui.stateLabel.text = state_in_words(state)
         self._ui.stopButton.enabled = state.state in LIVING and not ending
         self._ui.endNowButton.visible = state.state in LIVING and ending
         self._ui.resumeButton.enabled = state.state in RESUMABLE
+        self._ui.resumeLaterButton.enabled = state.state in RESUMABLE
+        self._ui.resumeLaterButton.visible = any(s.state in LIVING for s in self._states.values())
         share = state.iteration / state.iterations if state.iterations else 0
         self._ui.runProgress.value = round(100 * share)
-        self._show_log(run, state)
         self._show_preview(run)
+        events, complete = run.events_so_far(end - time.monotonic())
+        self._log.show(run, state, events, complete)
         if self._curves is not None:
-            self._curves.show(run.name, run.events())
-
-    def _show_log(self, run: RunHandle, state: RunState) -> None:
-        events = run.events()
-        shown, count = self._logged
-        if shown == str(run.path) and count == len(events):
-            return
-        self._logged = (str(run.path), len(events))
-        lines = [line for line in map(event_in_words, events) if line]
-        if state.state in ("failed", "interrupted"):
-            lines.append(run.log())
-        self._ui.logEdit.setPlainText("\n".join(lines))
-        self._ui.logEdit.moveCursor(qt.QTextCursor.End)
+            complete = self._curves.show(run.name, events) and complete
+        return not complete
 
     def _show_preview(self, run: RunHandle) -> None:
         previews = run.previews()
@@ -178,8 +220,8 @@ class WatchSection:
             return
         self._layout_before = manager.layout if manager is not None else None
         self._curves = Curves()
-        self.show_chosen()
         self._choose_chart()
+        self.look()
 
     def _choose_chart(self) -> None:
         if self._curves is None or slicer.app.layoutManager() is None:
@@ -212,9 +254,15 @@ class WatchSection:
         self.look()
 
     def _resume(self) -> None:
+        self._go_on(queued=False)
+
+    def _resume_later(self) -> None:
+        self._go_on(queued=True)
+
+    def _go_on(self, queued: bool) -> None:
         self._panel.clear_problem()
         with self._panel.problems_shown():
-            self.chosen.resume()
+            self.chosen.resume(self.living if queued else ())
         self.look()
 
     def _open(self) -> None:
@@ -229,7 +277,7 @@ class WatchSection:
         self._states.clear()
         table.setRowCount(len(self.runs))
         for row, run in enumerate(self.runs):
-            for column in range(5):
+            for column in range(COLUMNS):
                 item = qt.QTableWidgetItem("")
                 item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
                 item.setToolTip(str(run.path))

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import slicer
-from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
@@ -18,6 +17,7 @@ from .deploy_section import DeploySection
 from .logic import GASNetTrainLogic
 from .panel import TrainPanel
 from .processes import Interpreter
+from .quit_question import keeps_training
 from .side_by_side_section import SideBySideSection
 from .train_section import TrainSection
 from .watch_section import WatchSection
@@ -42,7 +42,7 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         widget.setMRMLScene(slicer.mrmlScene)
         self.logic = GASNetTrainLogic()
         self.panel = TrainPanel(self.ui, self.logic, _worker_client())
-        self.watch = WatchSection(self.panel, self._on_models)
+        self.watch = WatchSection(self.panel, self._on_models, self._on_states)
         self.side_by_side = SideBySideSection(self.panel, lambda: self.deploy.pair)
         self.deploy = DeploySection(
             self.panel, lambda: self.watch.runs, self._on_deployed, self.side_by_side.set_possible
@@ -81,16 +81,10 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onAboutToQuit(self) -> None:
         """Slicer ends: trainings go on, or are asked to stop, as the person likes."""
         living = self.watch.living
-        if not living or slicer.util.mainWindow() is None:
-            return
-        question = _(
-            "Still training: {runs}. Go on training after Slicer is closed? No stops with a checkpoint."
-        )
-        if slicer.util.confirmYesNoDisplay(question.format(runs=", ".join(run.name for run in living))):
+        if not living or slicer.util.mainWindow() is None or keeps_training(living):
             return
         for run in living:
-            run.end_starting()
-            run.folder.request_stop()
+            run.request_stop()
 
     def _update(self) -> None:
         missing = installation.missing()
@@ -109,6 +103,10 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _on_models(self) -> None:
         self.deploy.refresh()
+
+    def _on_states(self) -> None:
+        if self.train is not None:
+            self.train.update()
 
     def _on_deployed(self) -> None:
         self.train.refresh_models()

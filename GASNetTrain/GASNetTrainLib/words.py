@@ -18,9 +18,11 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """How long, in minutes or hours."""
+    """How long, in seconds, minutes or hours."""
     if seconds is None:
         return "–"
+    if seconds < 90:
+        return f"{round(seconds)} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
 
@@ -31,6 +33,7 @@ def state_in_words(state: RunState) -> str:
     sentences = {
         "new": _("Prepared, but not started."),
         "starting": _("The training process is starting."),
+        "waiting": _("{why} It then begins by itself, also when Slicer is closed.").format(why=state.cause),
         "running": _("Training, {reached}, {left} left.").format(
             reached=reached, left=duration(state.seconds_left)
         ),

@@ -8,20 +8,25 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from bad_inputs import edit_dicom
+from dicom_database import DicomDatabase
 from GASNetLib.cohort import CohortError
 from GASNetLib.errors import Cancelled, GASNetError, ModelError
 from GASNetLib.model_store import ModelStore
+from GASNetLib.phantom import make_phantom, write_phantom
 from GASNetLib.run.errors import RunError
 from GASNetTrainLib.cohort_table import ACCEPTED, FLAGGED, REFUSED, UNCHECKED, CohortTable
 from GASNetTrainLib.curves import CHARTS, DICE, Curves
+from GASNetTrainLib.dicom_database import add_series, stored_ct_series
+from GASNetTrainLib.pace import Pace
 from GASNetTrainLib.processes import Interpreter, environment
 from GASNetTrainLib.run_handle import RunHandle
 from GASNetTrainLib.scene_cases import add_scene_case
-from GASNetTrainLib.speed import measured_speed
 from GASNetTrainLib.train_logic import TrainLogic
 from scene_samples import add_ct, write_tiny_model
 from train_samples import LONG, SHORT, write_tiny_cohort
@@ -208,19 +213,58 @@ def test_ct_of_the_scene_becomes_a_case_once(scene, phantom, tmp_path):
         add_scene_case(cohort, node, "healthy", tmp_path)
 
 
+def test_series_of_the_dicom_database_become_cases(tmp_path):
+    from GASNetLib.volume import read_volume
+
+    phantoms = [make_phantom(seed, shape=(12, 32, 32)) for seed in (1, 2)]
+    for name, phantom in zip("ab", phantoms, strict=True):
+        write_phantom(phantom, tmp_path / name)
+    report = next((tmp_path / "b").iterdir())
+    edit_dicom(report, copy_to=tmp_path / "b" / "report.dcm", SeriesInstanceUID="1.2.3.4", Modality="SR")
+    found = stored_ct_series(DicomDatabase(tmp_path))
+
+    assert [len(series.files) for series in found] == [12, 12]
+    cohort = CohortTable()
+    assert add_series(cohort, found, "healthy") == 2
+    assert add_series(cohort, found, "diseased") == 0
+    assert [row.case.role for row in cohort] == ["healthy", "healthy"]
+    by_path = {row.case.ct.parent.name: row.case for row in cohort}
+    for name, phantom in zip("ab", phantoms, strict=True):
+        assert (read_volume(by_path[name].ct).hu == phantom.hu).all()
+        assert found[0].patient not in by_path[name].name
+
+    cohort = CohortTable()
+    for file in found[1].files:
+        file.unlink()
+    with pytest.raises(CohortError, match="no longer"):
+        add_series(cohort, found, "healthy")
+    assert len(cohort) == 0
+
+
+def test_missing_closed_and_empty_dicom_database_are_told_apart(tmp_path):
+    database = DicomDatabase(tmp_path)
+    with pytest.raises(CohortError, match="no DICOM module"):
+        stored_ct_series(None)
+    with pytest.raises(CohortError, match="holds no CT"):
+        stored_ct_series(database)
+    database.isOpen = False
+    with pytest.raises(CohortError, match="not open"):
+        stored_ct_series(database)
+
+
 # --- tasks ---------------------------------------------------------------------------------------------
 
 
 def test_cancelled_and_closed_tasks_leave_no_process(home, cohort):
     logic = logic_in(home)
-    cancelled, closed = logic.beginCheck(cohort.cohort, 0), logic.beginCheck(cohort.cohort, 0)
+    cancelled, closed, killed = (logic.beginCheck(cohort.cohort, 0) for _ in range(3))
     closed.close()
+    killed.kill()  # which does not wait
     cancelled.cancel()
 
-    with pytest.raises(Cancelled):
-        cancelled.result()
-    with pytest.raises(Cancelled):
-        closed.result()
+    for task in (cancelled, closed, killed):
+        with pytest.raises(Cancelled):
+            task.result()
 
 
 def test_task_whose_python_fails_says_so(home, cohort):
@@ -254,10 +298,23 @@ def test_training_runs_in_its_own_process_and_leaves_models(trained):
         trained.resume()
 
 
-def test_speed_is_measured_by_earlier_trainings(trained, home):
-    runs = logic_in(home).runs()
-    assert measured_speed(runs, "smoke", "cpu") > 0
-    assert measured_speed(runs, "paper", "cpu") is None
+def test_pace_counts_validations_and_previews(trained):
+    events = trained.events()
+    pace = Pace.of(events)
+    settings = {"iterations": 100, "val_every": 30, "preview_every": 100}
+
+    assert Pace.of([event for event in events if event["kind"] != "iteration"]) is None
+    assert pace.iteration > 0 and pace.validation > 0 and pace.preview > 0
+    whole = pace.seconds(settings, validation_cases=2)
+    assert whole == pytest.approx(100 * pace.iteration + 4 * 2 * pace.validation + pace.preview)
+    assert pace.seconds(settings, 2, done=60) == pytest.approx(
+        40 * pace.iteration + 2 * 2 * pace.validation + pace.preview
+    )
+    assert pace.seconds(settings, 2, done=100) == 0
+    # What was seen explains the time from the first iteration to the end, which no speed alone does.
+    times = [datetime.fromisoformat(event["time"]) for event in events if event["kind"] != "prepared"]
+    took = (times[-1] - times[1]).total_seconds()
+    assert pace.seconds(trained.config["settings"], 1) == pytest.approx(took, rel=0.7)
 
 
 def test_second_training_in_one_folder_is_refused_in_words(trained, home, cohort):
@@ -325,6 +382,58 @@ def test_gui_and_worker_are_killed_and_another_session_goes_on_exactly(home):
     state = again.state()
     assert state.state == "stopped" and again.folder.process() is None
     assert again.wait(SECONDS).iteration == state.iteration < LONG["iterations"]
+
+
+def test_queued_trainings_run_one_after_another(home, cohort, tmp_path):
+    logic = logic_in(home)
+
+    def start(name: str, changes: dict, queued: bool = True) -> RunHandle:
+        return logic.startTraining(
+            cohort, tmp_path / name, "smoke", device="cpu", changes=changes, queued=queued
+        )
+
+    first, second, third = start("one", LONG, queued=False), start("two", SHORT), start("three", SHORT)
+
+    assert second.state().state == third.state().state == "waiting"
+    assert "one" in second.state().cause and "one, two" in third.state().cause
+    until(lambda: first.state().iteration > 0, f"the first trains: {first.log()}")
+    again = logic_in(home, Settings()).openRun(third.path)
+    assert again.state().state == "waiting"  # any other program sees it too
+    assert third.stop() == "stopped" and third.state().state == "new"
+    assert second.state().state == "waiting" and not second.events()
+
+    assert first.stop() == "stopped"
+    first.resume([second])  # the one that it waits for waits for its former process: no deadlock
+    assert second.wait(SECONDS).state == "done", second.log()
+    until(lambda: first.state().state == "running", "then the first goes on")
+    started = [event["time"] for event in first.events() if event["kind"] == "started"][-1]
+    assert started > second.events()[-1]["time"]
+    assert first.stop() == "stopped"
+
+
+# --- looking without waiting ---------------------------------------------------------------------------
+
+
+def test_long_history_is_read_piece_by_piece(trained, tmp_path):
+    shutil.copytree(trained.path, tmp_path / "long")
+    file = tmp_path / "long" / "events.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    one = next(line for line in lines if '"iteration"' in line and '"losses"' in line)
+    file.write_text("".join([*lines[:-1], one * 3000, lines[-1]]))
+    run = RunHandle(tmp_path / "long", interpreter())
+
+    looks = 1
+    while run.look(0.0) is None:
+        looks += 1
+
+    assert looks > 5
+    assert run.last_state.state == "done" == run.state().state
+    assert len(run.events()) == len(lines) + 3000
+    run.let_go_of_events()
+    assert run.look(0.0).state == "done"  # nothing has changed, so nothing is read
+    events, complete = run.events_so_far(0.0)
+    assert 0 < len(events) < len(lines) + 3000 and not complete
+    assert len(run.events()) == len(lines) + 3000
 
 
 # --- compare and deploy --------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import slicer
 
-from GASNetLib.phantom import make_phantom
+from dicom_database import DicomDatabase
+from GASNetLib.cohort import ROLES
+from GASNetLib.phantom import make_phantom, write_phantom
 from GASNetSegmentLib.ct_nodes import volume_node_of
 from GASNetSegmentLib.result import Result
 from train_samples import LONG, write_tiny_cohort
@@ -41,14 +43,26 @@ def filled(host, panel, tiny):
     return panel
 
 
-def select(table, rows):
-    table.clearSelection()
-    for row in rows:
-        table.selectionModel().select(table.model().index(row, 0), 2 | 32)  # select the whole row
+def groups(tree):
+    return dict(zip(ROLES, map(tree.topLevelItem, range(len(ROLES))), strict=True))
 
 
-def trigger(table, text):
-    next(action for action in table.actions() if text in action.text).trigger()
+def cases(tree, column=0):
+    """Texts of the cases by role, as shown."""
+    return {
+        role: [group.child(row).text(column) for row in range(group.childCount())]
+        for role, group in groups(tree).items()
+    }
+
+
+def select(tree, names):
+    for group in groups(tree).values():
+        for row in range(group.childCount()):
+            group.child(row).setSelected(group.child(row).text(0) in names)
+
+
+def trigger(widget, text):
+    next(action for action in widget.actions() if text in action.text).trigger()
 
 
 def column(table, number):
@@ -95,31 +109,71 @@ def test_every_script_and_resource_is_installed(panel):
 
 
 def test_cohort_is_filled_changed_and_saved(host, filled, tiny, tmp_path):
-    ui = filled.ui
-    assert column(ui.cohortTable, 0) == ["labelled", "diseased", "healthy", "validation"]
+    ui, tree = filled.ui, filled.ui.cohortTree
+    assert cases(tree) == {role: [role] for role in ROLES}
     assert ui.checkButton.enabled and not ui.trainButton.enabled
 
-    select(ui.cohortTable, [1, 2])
-    trigger(ui.cohortTable, "validation")
-    assert column(ui.cohortTable, 1) == ["labelled", "validation", "validation", "validation"]
+    select(tree, ["diseased", "healthy"])
+    trigger(tree, "validation")
+    everyone = ["diseased", "healthy", "validation"]
+    assert cases(tree) == {"labelled": ["labelled"], "diseased": [], "healthy": [], "validation": everyone}
+    assert filled.cohort.selected == ["diseased", "healthy"]  # for the next key
     assert "diseased case is needed" in ui.cohortLabel.text
+    assert "press D" in groups(tree)["diseased"].text(0)
 
-    select(ui.cohortTable, [1])
-    trigger(ui.cohortTable, "Take out")
+    select(tree, ["diseased"])
+    trigger(tree, "Take out")
     host.dialogs.answer("CTs, or tables", (str(tiny.cohort.cases[1].ct),))
     ui.addFilesButton.click()
-    assert column(ui.cohortTable, 0) == ["labelled", "healthy", "validation", "diseased"]
+    assert cases(tree)["diseased"] == ["diseased"]
 
     host.dialogs.answer("Save the cohort", str(tmp_path / "mine"))
     ui.saveCohortButton.click()
     ui.newCohortButton.click()
-    assert ui.cohortTable.rowCount == 0
+    assert cases(tree) == {role: [] for role in ROLES}
     host.dialogs.answer("Folder with CTs", str(tmp_path))
     ui.addFolderButton.click()
     assert "holds no CTs" in ui.problemLabel.text
     host.dialogs.answer("Open a cohort", str(tmp_path / "mine.csv"))
     ui.openCohortButton.click()
-    assert ui.cohortTable.rowCount == 4 and ui.problemFrame.isHidden()
+    assert cases(tree)["validation"] == ["healthy", "validation"] and ui.problemFrame.isHidden()
+
+
+def test_rows_dragged_to_another_role_take_it(host, filled):
+    """Qt moves the items of a drop itself; here they are moved as it does."""
+    tree = filled.ui.cohortTree
+    assert tree.dragDropMode == tree.InternalMove
+
+    dragged = groups(tree)["diseased"].takeChild(0)
+    groups(tree)["healthy"].insertChild(0, dragged)
+    host.wait_until(lambda: filled.cohort.cohort.row("diseased").case.role == "healthy", 5, "the role")
+
+    assert cases(tree)["healthy"] == ["diseased", "healthy"] and cases(tree)["diseased"] == []
+    assert filled.cohort.selected == ["diseased"]
+    assert "diseased case is needed" in filled.ui.cohortLabel.text
+
+
+def test_cts_come_from_the_dicom_database(host, panel, tmp_path, monkeypatch):
+    ui = panel.ui
+    ui.addDicomButton.click()
+    assert "no DICOM module" in ui.problemLabel.text
+    for seed, name in ((1, "a"), (2, "b")):
+        write_phantom(make_phantom(seed, shape=(12, 32, 32)), tmp_path / name)
+    monkeypatch.setattr(slicer, "dicomDatabase", DicomDatabase(tmp_path), raising=False)
+
+    def choose(dialog):
+        tree = next(child for child in dialog.children() if child.inherits("QTreeWidget"))
+        assert tree.topLevelItemCount == 2 and tree.topLevelItem(0).text(3) == "12"
+        tree.topLevelItem(1).setSelected(True)
+        return 1
+
+    host.dialogs.answer("DICOM database", choose)
+    ui.addDicomButton.click()
+    assert ui.problemFrame.isHidden(), ui.problemLabel.text
+    assert len(cases(ui.cohortTree)["diseased"]) == 1
+    host.dialogs.answer("DICOM database", lambda dialog: 0)
+    ui.addDicomButton.click()
+    assert len(panel.cohort.cohort) == 1
 
 
 def test_loaded_ct_and_labelled_samples_become_cases(panel):
@@ -129,11 +183,11 @@ def test_loaded_ct_and_labelled_samples_become_cases(panel):
     phantom = make_phantom(seed=1, shape=(12, 32, 32))
     panel.ui.sceneVolumeSelector.setCurrentNode(volume_node_of(phantom.hu, phantom.geometry, "Loaded"))
     panel.ui.addSceneButton.click()
-    assert column(panel.ui.cohortTable, 0) == ["Loaded"]
+    assert cases(panel.ui.cohortTree)["diseased"] == ["Loaded"]
     panel.ui.addSceneButton.click()
     assert "already" in panel.ui.problemLabel.text
     panel.ui.addSamplesButton.click()
-    assert panel.ui.cohortTable.rowCount == 1 and panel.ui.problemFrame.isHidden()
+    assert len(panel.cohort.cohort) == 1 and panel.ui.problemFrame.isHidden()
 
 
 def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
@@ -141,8 +195,8 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     ui.checkButton.click()
     assert not ui.checkButton.enabled and not ui.checkCancelButton.isHidden()
     host.wait_until(lambda: not filled.cohort.checking, SECONDS, "the check ends")
-    assert "refused" not in column(ui.cohortTable, 2), column(ui.cohortTable, 3)
-    assert not ui.cohortTable.item(0, 0).icon().isNull()
+    assert ["refused"] not in cases(ui.cohortTree, 1).values(), cases(ui.cohortTree, 2)
+    assert not groups(ui.cohortTree)["labelled"].child(0).icon(0).isNull()
 
     ui.presetBox.currentText = "smoke"
     assert "not measured yet" in ui.presetLabel.text
@@ -219,6 +273,6 @@ def test_reload_finds_the_training_again_and_quitting_asks(host, filled, tmp_pat
     slicer.mrmlScene.Clear()
     assert panel.watch.runs[0].state().state == "running"
 
-    host.dialogs.answer("Still training: long", "No")
+    host.dialogs.answer("Still training: long", "Stop")
     assert host.close() == []
     assert run.wait(SECONDS).state == "stopped"
