@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from GASNetLib.training import terms
-from GASNetLib.training.pseudo_labels import pseudo_labelled, synthetic_healthy, transplanted
+from GASNetLib.training.augmentation import UNITS_PER_HU, WATER
+from GASNetLib.training.pseudo_labels import (
+    changed_density,
+    pseudo_labelled,
+    synthetic_healthy,
+    transplanted,
+)
 
 
 def logit(p: float) -> float:
@@ -133,3 +139,18 @@ def test_repair_weighs_what_was_set_in_beside_the_whole_volume():
     generated, before, mask = volume(0.5, 0.2, 0, 0), volume(0, 0, 0, 0), volume(1, 0, 0, 0)
     assert terms.repair(generated, before, mask).item() == pytest.approx(0.5 / 2 + 0.7 / 4)
     assert terms.repair(before, before, mask).item() == 0
+
+
+def test_a_lesion_becomes_denser_up_to_soft_tissue_and_vessels_stay():
+    hu = [-900.0, -500.0, -100.0, 200.0]
+    image = volume(*(WATER + value * UNITS_PER_HU for value in hu))
+    denser = (changed_density(image, [0], (300.0, 300.0)) - WATER) / UNITS_PER_HU
+    assert denser.flatten().tolist() == pytest.approx([-600, -200, 50, 200], abs=0.1)
+    assert torch.equal(changed_density(image, [0], (0.0, 0.0)), image)
+
+
+def test_the_change_of_density_is_that_of_the_volumes_seed():
+    image = torch.full((2, 1, 2, 2, 2), -0.5)
+    together = changed_density(image, [3, 4], (-100.0, 400.0))
+    assert torch.equal(together[1:], changed_density(image[1:], [4], (-100.0, 400.0)))
+    assert not torch.equal(together[0], together[1])

@@ -16,7 +16,7 @@ from ..volume import WINDOW_HU
 from . import terms
 from .augmentation import UNITS_PER_HU, gaussian, smoothed
 from .batches import Batch
-from .pseudo_labels import pseudo_labelled, synthetic_healthy, transplanted
+from .pseudo_labels import changed_density, pseudo_labelled, synthetic_healthy, transplanted
 from .settings import DiscriminatorView, Settings
 
 WEIGHTED_BY_LAMBDA = ("segmentation", "healthy", "mil", "ps", "transplant")
@@ -169,7 +169,8 @@ def _on_transplanted(
     networks: Networks, labelled: Batch, healthy: Batch, active: frozenset[str], settings: Settings
 ) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
     """The terms on a labelled lesion in healthy lungs: S should find it, and G take it out (ours)."""
-    made = transplanted(labelled.image, healthy.image, labelled.lesions, healthy.lungs)
+    lesions = changed_density(labelled.image, labelled.seeds, settings.transplant_hu)
+    made = transplanted(lesions, healthy.image, labelled.lesions, healthy.lungs)
     if "transplant" in active:
         logits = networks.segment(made.image, healthy.near)
         yield {"transplant": terms.segmentation(logits, made.mask, settings.dice)}, {}

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from .augmentation import UNITS_PER_HU, WATER
+
+SOFT_TISSUE_HU = 50.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,18 @@ def pseudo_labelled(
         mask=lesion.to(m.dtype),
         known=(lesion | none).to(m.dtype),
     )
+
+
+@torch.no_grad()
+def changed_density(image: Tensor, seeds: Sequence[int], range_hu: tuple[float, float]) -> Tensor:
+    """Volumes (N, 1, D, H, W) with their densities moved by a random number of HU, each by its seed (ours).
+
+    What becomes denser ends at soft tissue; what was denser before stays as it was.
+    """
+    moves = [np.random.default_rng([seed, 3]).uniform(*range_hu) * UNITS_PER_HU for seed in seeds]
+    move = torch.tensor(moves, dtype=image.dtype, device=image.device).view(-1, 1, 1, 1, 1)
+    ceiling = image.clamp(min=WATER + SOFT_TISSUE_HU * UNITS_PER_HU)
+    return torch.minimum(image + move, ceiling).clamp(min=-1)
 
 
 @torch.no_grad()
