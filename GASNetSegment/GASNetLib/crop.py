@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
 
 from .geometry import Geometry
-from .resampling import averaged, index_range, part_of, sampled, shrink_factors
+from .resampling import brought_to, index_range, part_of, shrink_factors
 from .volume import AIR_HU, WINDOW_HU, Volume
 
 NETWORK_SHAPE = (40, 160, 160)
@@ -41,14 +40,19 @@ def to_network(volume: Volume, grid: Geometry) -> np.ndarray:
 
     Where the grid is coarser, the voxels are averaged first (no aliasing). What lies outside the CT is air.
     """
-    image = sitk.Cast(volume.geometry.image(np.clip(volume.hu, AIR_HU - 1000, 4000)), sitk.sitkFloat32)
-    return sampled(averaged(_cut_out(image, grid), grid), grid, float(AIR_HU))
+    hu, geometry = _cut_out(volume.hu, volume.geometry, grid)
+    if not hu.size:
+        return np.full(grid.shape, AIR_HU, np.float32)
+    hu = np.clip(hu, AIR_HU - 1000, 4000)
+    return brought_to(grid, hu, geometry, AIR_HU, averaging=True)
 
 
 def mask_to_network(mask: np.ndarray, geometry: Geometry, grid: Geometry) -> np.ndarray:
     """Share of each network voxel that the mask covers: float32 in [0, 1], (depth, height, width)."""
-    image = geometry.image((mask != 0).astype(np.float32))
-    return np.clip(sampled(averaged(_cut_out(image, grid), grid), grid, 0.0), 0.0, 1.0)
+    mask, geometry = _cut_out(mask, geometry, grid)
+    if not mask.size:
+        return np.zeros(grid.shape, np.float32)
+    return np.clip(brought_to(grid, mask != 0, geometry, 0.0, averaging=True), 0.0, 1.0)
 
 
 def from_network(values: np.ndarray, grid: Geometry, geometry: Geometry, outside: float = 0.0) -> np.ndarray:
@@ -57,12 +61,13 @@ def from_network(values: np.ndarray, grid: Geometry, geometry: Geometry, outside
     Returns:
         float32 (z, y, x) on ``geometry``; ``outside`` beyond the box.
     """
-    native = np.full(geometry.shape, outside, np.float32)
+    # Zeros cost nothing until they are touched, and most of a CT lies beyond the box.
+    native = np.full(geometry.shape, outside, np.float32) if outside else np.zeros(geometry.shape, np.float32)
     start, stop = index_range(geometry, grid.corners())
     if np.any(stop <= start):
         return native
     region, part = part_of(geometry, start, stop)
-    native[region] = sampled(grid.image(values.astype(np.float32)), part, outside)
+    native[region] = brought_to(part, values, grid, outside)
     return native
 
 
@@ -78,11 +83,8 @@ def denormalise(values: np.ndarray) -> np.ndarray:
     return ((values + 1.0) * ((high - low) / 2.0) + low).astype(np.float32)
 
 
-def _cut_out(image: sitk.Image, grid: Geometry) -> sitk.Image:
-    """The part of the image around the grid, with the few voxels more that averaging needs."""
-    geometry = Geometry.of(image)
+def _cut_out(array: np.ndarray, geometry: Geometry, grid: Geometry) -> tuple[np.ndarray, Geometry]:
+    """The part around the grid, with the few voxels more that averaging needs; empty if there is none."""
     margin = int(np.ceil(max(shrink_factors(geometry, grid)))) + 1
-    start, stop = index_range(geometry, grid.corners(), margin)
-    if np.any(stop <= start):
-        return image
-    return sitk.RegionOfInterest(image, (stop - start).tolist(), start.tolist())
+    region, part = part_of(geometry, *index_range(geometry, grid.corners(), margin))
+    return array[region], part

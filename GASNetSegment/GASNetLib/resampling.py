@@ -1,4 +1,8 @@
-"""Shrinking by averaging and linear interpolation between grids, in physical space."""
+"""Shrinking by averaging and linear interpolation between grids, in physical space.
+
+ITK does it. Between grids with parallel axes, as those of nearly all CTs and of the network are, the same is
+done axis by axis with matrices, which is several times as fast.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,91 @@ import numpy as np
 import SimpleITK as sitk
 
 from .geometry import Geometry
+
+LARGEST_SKEW = 0.01  # voxels by which axes that count as parallel may diverge from one end to the other
+
+
+def brought_to(
+    grid: Geometry, values: np.ndarray, geometry: Geometry, outside: float, *, averaging: bool = False
+) -> np.ndarray:
+    """Values (z, y, x) of ``geometry`` at the positions of ``grid``, float32, linearly interpolated.
+
+    Args:
+        outside: value of what lies beyond ``geometry``; the outermost half voxel repeats the border value.
+        averaging: first smooth as :func:`averaged` does.
+    """
+    axes = _parallel_axes(geometry, grid)
+    if axes is not None:
+        return _along_axes(values.astype(np.float32, copy=False), geometry, grid, axes, outside, averaging)
+    image = geometry.image(values.astype(np.float32, copy=False))
+    return sampled(averaged(image, grid) if averaging else image, grid, outside)
+
+
+def nearest(grid: Geometry, labels: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Labels (z, y, x) of ``geometry`` at the positions of ``grid``, each that of the nearest voxel.
+
+    Beyond ``geometry`` they are those of its border or 0.
+    """
+    axes = _parallel_axes(geometry, grid)
+    if axes is None:
+        return sampled(geometry.image(labels), grid, 0, sitk.sitkNearestNeighbor)
+    labels = labels.transpose(axes)
+    for axis, source in enumerate(axes):
+        index = _weights(geometry, grid, source, axis, averaging=False).argmax(axis=1)
+        labels = labels.take(index, axis)
+    return labels
+
+
+def _parallel_axes(geometry: Geometry, grid: Geometry) -> list[int] | None:
+    """For each array axis (z, y, x) of ``grid`` the one of ``geometry`` parallel to it; None if oblique."""
+    steps = np.linalg.solve(geometry.index_to_physical, grid.index_to_physical)[:3, :3]
+    axes = np.abs(steps).argmax(axis=0)
+    skew = np.abs(steps) * grid.size
+    skew[axes, range(3)] = 0.0
+    if sorted(axes) != [0, 1, 2] or skew.max() > LARGEST_SKEW:
+        return None
+    return [2 - int(axes[2 - axis]) for axis in range(3)]
+
+
+def _along_axes(
+    values: np.ndarray,
+    geometry: Geometry,
+    grid: Geometry,
+    axes: list[int],
+    outside: float,
+    averaging: bool,
+) -> np.ndarray:
+    values = values.transpose(axes)
+    weights = [_weights(geometry, grid, source, axis, averaging) for axis, source in enumerate(axes)]
+    # The axis that shrinks most comes first: what follows is cheaper by as much.
+    for axis in sorted(range(3), key=lambda axis: len(weights[axis]) / values.shape[axis]):
+        values = _contracted(weights[axis], values, axis)
+    for axis, matrix in enumerate(weights):
+        np.moveaxis(values, axis, 0)[matrix.sum(axis=1) < 0.5] = outside
+    return values
+
+
+def _contracted(matrix: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
+    if axis == 0:
+        return (matrix @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
+    return np.matmul(matrix, values) if axis == 1 else np.matmul(values, matrix.T)
+
+
+def _weights(geometry: Geometry, grid: Geometry, source: int, target: int, averaging: bool) -> np.ndarray:
+    """How much each voxel along one axis gives to each of the grid's, (grid's, own): what ITK makes of unit
+    vectors. Rows of positions beyond the image are zero.
+
+    Args:
+        source, target: array axes of ``geometry`` and of ``grid``.
+    """
+    to_index = np.linalg.solve(geometry.index_to_physical, grid.index_to_physical)
+    step, start = to_index[2 - source, 2 - target], to_index[2 - source, 3]
+    own, size = geometry.shape[source], grid.shape[target]
+    last = start + step * (size - 1)
+    line = Geometry((size, own, 1), (abs(step), 1.0, 1.0), (min(start, last), 0.0, 0.0))
+    units = sitk.GetImageFromArray(np.eye(own, dtype=np.float32)[None])
+    matrix = sampled(averaged(units, line) if averaging else units, line, 0.0)[0].T
+    return np.ascontiguousarray(matrix if step > 0 else matrix[::-1])
 
 
 def shrink_factors(geometry: Geometry, grid: Geometry) -> np.ndarray:
@@ -31,7 +120,7 @@ def averaged(image: sitk.Image, grid: Geometry) -> sitk.Image:
     bins = np.minimum(np.maximum(1, np.floor(factors / 2)).astype(int), image.GetSize())
     image = _bin_means(image, bins)
     variance = (factors**2 - bins**2) / (12.0 * bins**2)  # of a uniform distribution, in voxels of a bin
-    if variance.max() < 0.01:
+    if not variance.any():
         return image
     return sitk.DiscreteGaussian(image, variance.tolist(), 9, 0.01, False)
 

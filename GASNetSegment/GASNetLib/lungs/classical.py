@@ -118,13 +118,11 @@ def _middle_mm(scan: Scan, body: np.ndarray) -> float:
 def coarse_scan(volume: Volume) -> Scan:
     """The CT averaged to a grid of about 2.5 mm along the patient's axes."""
     grid = _coarse_grid(volume.geometry)
-    padded = volume.hu.min() < PADDING_HU
     image = volume.geometry.image(volume.hu)
     small = binned(sitk.Clamp(image, image.GetPixelID(), PADDING_HU, BRIGHTEST_HU), grid)
     hu = sampled(small, grid, AIR_HU).astype(np.float32)
-    seen = image > PADDING_HU if padded else sitk.BinaryThreshold(image, -32768, 32767)
-    share = binned(seen * 100, grid)
-    unseen = sampled(share, grid, 0) < 50
+    seen = sitk.BinaryThreshold(image, PADDING_HU, 32767, 100, 0)
+    unseen = sampled(binned(seen, grid), grid, 0) < 50
     if volume.intensities == "window":
         hu = sitk.GetArrayFromImage(sitk.Median(sitk.GetImageFromArray(_standardised(hu)), (1, 1, 1)))
         return Scan(hu, unseen, grid, EQUALISED_AIR_HU, np.inf, False)

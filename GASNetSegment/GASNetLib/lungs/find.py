@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from ..crop import Box
 from ..geometry import Geometry
-from ..resampling import index_range, part_of, sampled
+from ..resampling import brought_to, index_range, nearest, part_of
 from ..volume import Volume, check_chest_ct
 from .classical import LEFT, RIGHT, classical_lungs
 from .morphology import box_around
@@ -104,11 +104,11 @@ def _on_native_grid(labels: np.ndarray, grid: Geometry, native: Geometry) -> np.
     starts, stops = (np.array([getattr(side, end) for side in reversed(box)]) for end in ("start", "stop"))
     labels, grid = labels[box], part_of(grid, starts, np.minimum(stops, grid.size))[1]
     region, part = part_of(native, *index_range(native, grid.corners()))
-    share = sampled(grid.image((labels > 0).astype(np.uint8) * 200), part, 0)
+    share = brought_to(part, labels > 0, grid, 0.0)
     # The label of a lung goes on beyond its voxels, to where its share falls below a half.
     beyond = sitk.GetArrayFromImage(sitk.GrayscaleDilate(grid.image(labels), (1, 1, 1), sitk.sitkBox))
-    sides = sampled(grid.image(np.where(labels > 0, labels, beyond)), part, 0, sitk.sitkNearestNeighbor)
-    sides[share < 100] = 0
+    sides = nearest(part, np.where(labels > 0, labels, beyond), grid)
+    sides[share < 0.5] = 0
     whole[region] = sides
     return whole
 
