@@ -54,11 +54,12 @@ def pseudo_labelled(
 
 @torch.no_grad()
 def changed_density(image: Tensor, seeds: Sequence[int], range_hu: tuple[float, float]) -> Tensor:
-    """Volumes (N, 1, D, H, W) with their densities moved by a random number of HU, each by its seed (ours).
+    """Volumes (N, 1, D, H, W), the densities of half of them moved by random HU, each by its seed (ours).
 
     What becomes denser ends at soft tissue; what was denser before stays as it was.
     """
-    moves = [np.random.default_rng([seed, 3]).uniform(*range_hu) * UNITS_PER_HU for seed in seeds]
+    randoms = [np.random.default_rng([seed, 3]) for seed in seeds]
+    moves = [random.integers(2) * random.uniform(*range_hu) * UNITS_PER_HU for random in randoms]
     move = torch.tensor(moves, dtype=image.dtype, device=image.device).view(-1, 1, 1, 1, 1)
     ceiling = image.clamp(min=WATER + SOFT_TISSUE_HU * UNITS_PER_HU)
     return torch.minimum(image + move, ceiling).clamp(min=-1)

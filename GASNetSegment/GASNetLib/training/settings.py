@@ -124,8 +124,8 @@ class Settings:
         patch: (depth, height, width) cut from the network's grid; the whole grid in the paper.
         lambda_s: weight of L_S, healthy, L_MIL, L_ps and transplant (λ_s).
         xi: threshold of the pseudo-labels (ξ).
-        transplant_hu: lowest and highest change of the density of a lesion that is transplanted with its
-            mask: all degrees from ground glass to consolidation come from a few lesions (ours).
+        transplant_hu: lowest and highest change of the density of half of the lesions that are transplanted
+            with their mask: all degrees from ground glass to consolidation come from a few lesions (ours).
         reach_mm: S is heard only so near the lungs (see :mod:`GASNetLib.reach`); None, the paper: everywhere.
         dice: adds the soft Dice loss to the cross-entropy of L_S and of transplant (ours).
         mil_voxels: L_MIL takes the mean of so many highest voxels; the paper's max is 1.
