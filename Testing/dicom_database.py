@@ -46,6 +46,8 @@ class DicomDatabase:
         return self._first(field, lambda header: header.StudyInstanceUID == study)
 
     def fieldForSeries(self, field: str, series: str) -> str:
+        if field == "DisplayedCount":
+            return str(len(self.filesForSeries(series)))
         return self._first(field, lambda header: header.SeriesInstanceUID == series)
 
     def descriptionForStudy(self, study: str) -> str:

@@ -30,7 +30,7 @@ COLOURS = ((0.12, 0.47, 0.71), (0.89, 0.29, 0.20), (0.20, 0.63, 0.17), (0.58, 0.
 POINTS_SHOWN = 2000
 """More points than a view has pixels only cost time: then every second one is dropped, and so on."""
 
-EVENTS_AT_ONCE = 2000
+EVENTS_AT_ONCE = 1000
 """A longer history is drawn piece by piece: Slicer's window has to answer in between."""
 
 
@@ -65,6 +65,17 @@ class Curve:
             column.Modified()
         self.table.GetTable().Modified()
         self.table.Modified()
+        self._join(len(points.values) > 1)
+
+    def _join(self, joined: bool) -> None:
+        """Draw a line, or the one point that there is: VTK complains of lines with one end."""
+        line = self.series.LineStyleSolid if joined else self.series.LineStyleNone
+        if self.series.GetLineStyle() != line:
+            self.series.SetLineStyle(line)
+            marked = not joined or self.series.GetYColumnName() == DICE
+            self.series.SetMarkerStyle(
+                self.series.MarkerStyleCircle if marked else self.series.MarkerStyleNone
+            )
 
 
 class Curves:
@@ -76,18 +87,18 @@ class Curves:
         self._points: dict[str, Points] = {}
         self._new = NewEvents()
 
-    def show(self, name: str, events: Sequence[Event]) -> bool:
+    def show(self, name: str, events: Sequence[Event]) -> tuple[bool, frozenset[str]]:
         """Draw the history of a run; only what is new costs time.
 
         Args:
             events: all that hold, oldest first.
 
         Returns:
-            Whether all is drawn; if not, call it again.
+            Whether all is drawn (if not, call it again), and the titles of the charts that have changed.
         """
         changed: dict[str, None] = {}
         if self._new.begins_anew(name, events):
-            changed, self._points = dict.fromkeys(self._curves), {}
+            self._remove_curves()
             for title, chart in self.charts.items():
                 chart.SetTitle(f"{title}: {name}")
         new = self._new.take(events, EVENTS_AT_ONCE)
@@ -98,8 +109,9 @@ class Curves:
                 points.values.append(value)
                 changed[quantity] = None
         for quantity in changed:
-            self._curve(quantity).replace(self._points.get(quantity, Points()))
-        return len(new) < EVENTS_AT_ONCE
+            self._curve(quantity).replace(self._points[quantity])
+        drawn = frozenset(title for title, names in CHARTS.items() if not changed.keys().isdisjoint(names))
+        return len(new) < EVENTS_AT_ONCE, drawn
 
     def curve(self, quantity: str) -> Curve | None:
         """The curve of a quantity; None before its first value."""
@@ -107,11 +119,17 @@ class Curves:
 
     def remove(self) -> None:
         """Take all nodes out of the scene."""
-        nodes = [*self.charts.values()]
-        nodes += [node for curve in self._curves.values() for node in (curve.series, curve.table)]
-        for node in nodes:
-            slicer.mrmlScene.RemoveNode(node)
-        self._curves = {}
+        self._remove_curves()
+        for chart in self.charts.values():
+            slicer.mrmlScene.RemoveNode(chart)
+
+    def _remove_curves(self) -> None:
+        for chart in self.charts.values():
+            chart.RemoveAllPlotSeriesNodeIDs()
+        for curve in self._curves.values():
+            slicer.mrmlScene.RemoveNode(curve.series)
+            slicer.mrmlScene.RemoveNode(curve.table)
+        self._curves, self._points = {}, {}
 
     def _chart(self, name: str):
         chart = _hidden("vtkMRMLPlotChartNode", f"GASNet {name}")
@@ -123,6 +141,7 @@ class Curves:
         if quantity not in self._curves:
             chart = next(self.charts[title] for title, names in CHARTS.items() if quantity in names)
             curve = _new_curve(quantity, COLOURS[chart.GetNumberOfPlotSeriesNodes() % len(COLOURS)])
+            curve.replace(self._points[quantity])  # before it is drawn: an empty one is none
             chart.AddAndObservePlotSeriesNodeID(curve.series.GetID())
             self._curves[quantity] = curve
         return self._curves[quantity]
@@ -139,9 +158,8 @@ def _new_curve(quantity: str, colour: tuple[float, float, float]) -> Curve:
     series.SetXColumnName("Iteration")
     series.SetYColumnName(quantity)
     series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
-    series.SetLineStyle(slicer.vtkMRMLPlotSeriesNode.LineStyleSolid)
-    marker = slicer.vtkMRMLPlotSeriesNode
-    series.SetMarkerStyle(marker.MarkerStyleCircle if quantity == DICE else marker.MarkerStyleNone)
+    series.SetLineStyle(series.LineStyleNone)
+    series.SetMarkerStyle(series.MarkerStyleCircle)
     series.SetColor(*colour)
     return Curve(table, series)
 

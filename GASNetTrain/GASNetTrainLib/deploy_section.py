@@ -35,6 +35,7 @@ class DeploySection:
         self._candidates: list[tuple[RunHandle, Path]] = []
         self._task: Task | None = None
         ui = self._ui
+        ui.compareTable.verticalHeader().setVisible(False)
         ui.compareButton.connect("clicked(bool)", self._compare)
         ui.compareCancelButton.connect("clicked(bool)", self._cancel)
         ui.deployButton.connect("clicked(bool)", self._deploy)

@@ -21,14 +21,16 @@ class StoredSeries:
 
     Attributes:
         uid: series instance UID. patient, study: for the person to choose by; never kept in a cohort.
-        description: of the series. files: its images, in the order of the database.
+        description: of the series. images: how many, empty where the database does not know.
+        file: one of them, None without any; a case named by it is its whole series.
     """
 
     uid: str
     patient: str
     study: str
     description: str
-    files: tuple[Path, ...]
+    images: str
+    file: Path | None
 
     @property
     def case_name(self) -> str:
@@ -74,25 +76,27 @@ def add_series(cohort: CohortTable, chosen: Iterable[StoredSeries], role: str) -
         CohortError: the files of a series are gone; none is added then.
     """
     chosen = list(chosen)
-    gone = [series.case_name for series in chosen if not (series.files and series.files[0].is_file())]
+    gone = [series.case_name for series in chosen if series.file is None or not series.file.is_file()]
     if gone:
         raise CohortError(
             f"The files of {', '.join(gone)} are no longer where the DICOM database says.",
             "Import them in the DICOM module again.",
         )
-    known = {row.case.ct for row in cohort}
-    new = [series for series in chosen if series.files[0].absolute() not in known]
+    known = {row.case.name for row in cohort}
+    new = [series for series in chosen if series.case_name not in known]
     for series in new:
-        cohort.add(series.files[0], role, name=series.case_name)
+        cohort.add(series.file, role, name=series.case_name)
     return len(new)
 
 
 def _series(database, patient: str, study: str, uid: str) -> StoredSeries:
     study_words = (database.fieldForStudy("StudyDate", study), database.descriptionForStudy(study))
+    files = database.filesForSeries(uid, 1)  # one: all the paths of a hospital's database take seconds
     return StoredSeries(
         uid=uid,
         patient=database.nameForPatient(patient),
         study=" ".join(filter(None, study_words)),
         description=database.descriptionForSeries(uid),
-        files=tuple(Path(file) for file in sorted(database.filesForSeries(uid))),
+        images=database.fieldForSeries("DisplayedCount", uid),
+        file=Path(files[0]) if files else None,
     )

@@ -45,7 +45,7 @@ def _tree(series: Sequence[StoredSeries]) -> qt.QTreeWidget:
     tree.setSelectionMode(qt.QAbstractItemView.ExtendedSelection)
     for one in series:
         item = qt.QTreeWidgetItem()
-        for column, text in enumerate((one.patient, one.study, one.description, str(len(one.files)))):
+        for column, text in enumerate((one.patient, one.study, one.description, one.images)):
             item.setText(column, text)
         tree.addTopLevelItem(item)
     for column in range(4):

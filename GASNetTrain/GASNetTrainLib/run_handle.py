@@ -13,7 +13,8 @@ from GASNetLib.errors import GASNetError
 from GASNetLib.run.errors import RunError
 from GASNetLib.run.events import Event, history, read_events
 from GASNetLib.run.folder import RunFolder, RunState, state_of
-from GASNetLib.run.process import identity_of, read_identity, start_detached, write_identity
+from GASNetLib.run.launch import launch
+from GASNetLib.run.process import read_identity
 
 from .pace import Pace
 from .processes import Interpreter
@@ -26,6 +27,8 @@ STOP_PATIENCE_S = 600.0
 
 POLL_S = 0.2
 LOG_CHARACTERS = 4000
+NAMES_TOLD = 2
+LATEST = 200
 PIECE_BYTES = 1 << 16
 """Of a long history, read at a time: a few milliseconds."""
 
@@ -155,14 +158,11 @@ class RunHandle:
         if state not in RESUMABLE:
             advice = "Start a new training from its model." if state == "done" else "Stop it first."
             raise RunError(f"The training {self.name} is {state}.", advice)
-        self.folder.stop_file.unlink(missing_ok=True)
         self._turn.wait_for([run.folder for run in after])
         self._size_at_launch = self._written()[0]
         module = "GASNetTrainLib.queue" if after else "GASNetLib.training"
         command = self._interpreter.command(module, str(self.path))
-        pid = start_detached(command, self.folder.log_file, self._interpreter.environment)
-        # At once, so that it can be seen and stopped while it still starts; it writes its own in its turn.
-        write_identity(self.folder.process_file, identity_of(pid))
+        launch(self.folder, command, self._interpreter.environment)
 
     def stop(self, patience: float = STOP_PATIENCE_S) -> str:
         """End it: ask, terminate, kill the tree, verify. It can be resumed.
@@ -221,12 +221,13 @@ class RunHandle:
     def _derived(self) -> RunState:
         events, folder = self._events, self.folder
         alive, told = folder.process() is not None, self._written()[0] > self._size_at_launch
-        state = state_of(events, alive, folder.stop_file.exists(), folder.best_model)
+        # Of the iterations only the latest count: the rest of a long training only costs time at every look.
+        counting = [event for event in events[:-LATEST] if event["kind"] != "iteration"] + events[-LATEST:]
+        state = state_of(counting, alive, folder.stop_file.exists(), folder.best_model)
         if state.state == "running":
             before = self._turn.names()
             if before:
-                cause = f"Waiting for {', '.join(before)} to end."
-                return replace(state, state="waiting", cause=cause, seconds_left=None)
+                return replace(state, state="waiting", cause=_waiting_for(before), seconds_left=None)
             if not told:
                 return replace(state, state="starting")
             return replace(state, seconds_left=self._seconds_left(state))
@@ -250,3 +251,9 @@ class RunHandle:
             except GASNetError:
                 self._validation_cases = 0
         return self._pace.seconds(self.config["settings"], self._validation_cases, state.iteration)
+
+
+def _waiting_for(names: Sequence[str]) -> str:
+    more = len(names) - NAMES_TOLD
+    told = ", ".join(names[:NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
+    return f"Waiting for {told} to end."

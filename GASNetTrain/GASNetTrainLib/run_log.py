@@ -25,13 +25,13 @@ class LogView:
         self._output_shown = False
 
     def show(self, run: RunHandle, state: RunState, events: Sequence[Event], complete: bool) -> None:
-        """Show the events in words, and what the process printed where it ended badly."""
-        ended_badly = state.state in ("failed", "interrupted")
-        if self._new.begins_anew((run.path, ended_badly), events):
+        """Show the events in words, and what the process printed where it failed."""
+        failed = state.state == "failed"
+        if self._new.begins_anew((run.path, failed), events):
             self._edit.clear()
             self._output_shown = False
         lines = [line for line in map(event_in_words, self._new.take(events)) if line]
-        if ended_badly and complete and not self._output_shown:
+        if failed and complete and not self._output_shown:
             self._output_shown = True
             lines += [line for line in (run.log(),) if line]
         if lines:

@@ -171,8 +171,8 @@ class TrainLogic:
         return run
 
     def working(self) -> list[RunHandle]:
-        """The known trainings that have a process: at work, starting or waiting for their turn."""
-        return [run for run in self.runs() if run.folder.process() is not None]
+        """The known trainings that have a process, at work, starting or waiting; the latest last."""
+        return [run for run in reversed(self.runs()) if run.folder.process() is not None]
 
     def openRun(self, runFolder: str | Path) -> RunHandle:
         """A training of this or any other program, by its folder; it is remembered.

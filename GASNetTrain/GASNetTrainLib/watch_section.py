@@ -63,6 +63,7 @@ class WatchSection:
         headers = [_("Training"), _("State"), _("Iteration"), _("Best Dice"), _("Left")]
         ui.runsTable.setHorizontalHeaderLabels(headers)
         ui.runsTable.horizontalHeader().setStretchLastSection(True)
+        ui.runsTable.verticalHeader().setVisible(False)
         ui.previewLabel.setMinimumWidth(1)  # a picture must not keep the panel from becoming narrower
         for name in CHARTS:
             ui.chartBox.addItem(name)
@@ -192,7 +193,10 @@ class WatchSection:
         events, complete = run.events_so_far(end - time.monotonic())
         self._log.show(run, state, events, complete)
         if self._curves is not None:
-            complete = self._curves.show(run.name, events) and complete
+            all_drawn, changed = self._curves.show(run.name, events)
+            complete = complete and all_drawn
+            if self._ui.chartBox.currentText in changed:
+                self._fit()
         return not complete
 
     def _show_preview(self, run: RunHandle) -> None:
@@ -226,8 +230,20 @@ class WatchSection:
     def _choose_chart(self) -> None:
         if self._curves is None or slicer.app.layoutManager() is None:
             return
-        chart = self._curves.charts[self._ui.chartBox.currentText]
-        slicer.modules.plots.logic().ShowChartInLayout(chart)
+        slicer.modules.plots.logic().ShowChartInLayout(self._chart)
+        self._fit()
+
+    @property
+    def _chart(self):
+        return self._curves.charts[self._ui.chartBox.currentText]
+
+    def _fit(self) -> None:
+        """Let the axes follow: the plot view does so only when it is asked to."""
+        manager = slicer.app.layoutManager()
+        widgets = [manager.plotWidget(number) for number in range(manager.plotViewCount)] if manager else []
+        for widget in widgets:
+            if widget.mrmlPlotViewNode().GetPlotChartNodeID() == self._chart.GetID():
+                widget.plotView().fitToContent()
 
     def drop_curves(self) -> None:
         """Take the curves out of the scene, which may be closing."""
@@ -262,7 +278,7 @@ class WatchSection:
     def _go_on(self, queued: bool) -> None:
         self._panel.clear_problem()
         with self._panel.problems_shown():
-            self.chosen.resume(self.living if queued else ())
+            self.chosen.resume(self._panel.logic.working() if queued else ())
         self.look()
 
     def _open(self) -> None:

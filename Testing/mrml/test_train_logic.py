@@ -223,7 +223,7 @@ def test_series_of_the_dicom_database_become_cases(tmp_path):
     edit_dicom(report, copy_to=tmp_path / "b" / "report.dcm", SeriesInstanceUID="1.2.3.4", Modality="SR")
     found = stored_ct_series(DicomDatabase(tmp_path))
 
-    assert [len(series.files) for series in found] == [12, 12]
+    assert [series.images for series in found] == ["12", "12"]
     cohort = CohortTable()
     assert add_series(cohort, found, "healthy") == 2
     assert add_series(cohort, found, "diseased") == 0
@@ -234,8 +234,7 @@ def test_series_of_the_dicom_database_become_cases(tmp_path):
         assert found[0].patient not in by_path[name].name
 
     cohort = CohortTable()
-    for file in found[1].files:
-        file.unlink()
+    found[1].file.unlink()
     with pytest.raises(CohortError, match="no longer"):
         add_series(cohort, found, "healthy")
     assert len(cohort) == 0
@@ -384,7 +383,15 @@ def test_gui_and_worker_are_killed_and_another_session_goes_on_exactly(home):
     assert again.wait(SECONDS).iteration == state.iteration < LONG["iterations"]
 
 
-def test_queued_trainings_run_one_after_another(home, cohort, tmp_path):
+@pytest.fixture
+def nothing_trains_on(tmp_path):
+    """Whatever becomes of the test."""
+    yield
+    for config in tmp_path.glob("*/config.json"):
+        RunHandle(config.parent, interpreter()).stop(patience=0)
+
+
+def test_queued_trainings_run_one_after_another(home, cohort, tmp_path, nothing_trains_on):
     logic = logic_in(home)
 
     def start(name: str, changes: dict, queued: bool = True) -> RunHandle:
@@ -475,10 +482,22 @@ def test_curves_follow_the_events(scene, trained):
     assert curves.charts["Segmentation"].GetNumberOfPlotSeriesNodes() >= 2
     assert {name for names in CHARTS.values() for name in names} >= set(losses(trained)[-1])
 
+    one = next(i for i, event in enumerate(events) if event["kind"] == "iteration") + 1
+    curves.show("young", events[:one])  # a line with one end is no line
+    series = curves.curve("segmentation").series
+    assert (
+        series.GetLineStyle() == series.LineStyleNone and series.GetMarkerStyle() == series.MarkerStyleCircle
+    )
+    curves.show("young", events)
+    assert (
+        series.GetLineStyle() == series.LineStyleSolid and series.GetMarkerStyle() == series.MarkerStyleNone
+    )
+
     curves.show("another", events[:half])
     assert len(curves.curve("segmentation").points()) == len(
         [e for e in events[:half] if e["kind"] == "iteration"]
     )
-    assert curves.curve(DICE).points() == []
+    assert curves.curve(DICE) is None
+    assert curves.charts["Validation Dice"].GetNumberOfPlotSeriesNodes() == 0
     curves.remove()
     assert not scene.GetNumberOfNodesByClass("vtkMRMLTableNode")

@@ -77,6 +77,16 @@ def test_empty_panel_says_what_is_missing(panel):
     assert panel.ui.advancedGroup.collapsed
 
 
+def test_preview_does_not_widen_the_panel(panel):
+    """A panel as wide as its picture, and a picture as wide as the panel, would grow without end."""
+    import qt
+
+    panel.ui.previewLabel.visible = True
+    before = panel.ui.watchFrame.sizeHint.width()
+    panel.ui.previewLabel.setPixmap(qt.QPixmap(3000, 100))
+    assert panel.ui.watchFrame.sizeHint.width() == before
+
+
 def test_first_start_without_the_packages(host, load_module, monkeypatch):
     """As in a fresh Slicer: nothing of what the engine needs can be imported."""
     for name in ("torch", "safetensors", "safetensors.numpy", "psutil"):
