@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
-from GASNetLib.cohort import write_cohort
+from GASNetLib.cohort import Case, Cohort, write_cohort
 from GASNetLib.model import read_model_info
 from GASNetLib.run.errors import RunError
+from GASNetLib.run.folder import RunFolder
 from GASNetLib.training.experiment import combinations, read_experiment, run_experiment
 from GASNetLib.training.presets import preset
 from GASNetLib.training.session import prepare_run, with_labelled, work_on
 from GASNetLib.training.settings import changed
-from training.tiny_cohort import open_tiny_crops, tiny_cohort
+from training.tiny_cohort import open_tiny_crops, tiny_cohort, tiny_crop
 
 SPEC = {
     "cohort": "cohort.csv",
@@ -58,6 +60,9 @@ def test_an_experiment_makes_tables_and_curves_and_does_nothing_twice(file, tmp_
     table = rows(tmp_path / "out" / "table.csv")
     assert [(row["ablation"], row["runs"]) for row in table] == [("all", "2"), ("supervised", "2")]
     assert all(0 <= float(row["dice_mean"]) <= 1 for row in table)
+    ours, base = (float(row["dice_mean"]) for row in table)
+    assert float(table[0]["margin_mean"]) == pytest.approx(ours - base)
+    assert float(table[1]["margin_mean"]) == 0
     assert {row["case"] for row in rows(tmp_path / "out" / "cases.csv")} == {"validation0", "validation1"}
     curves = rows(tmp_path / "out" / "curves.csv")
     assert {row["name"] for row in curves if row["ablation"] == "supervised"} == {
@@ -65,6 +70,76 @@ def test_an_experiment_makes_tables_and_curves_and_does_nothing_twice(file, tmp_
         "validation Dice",
     }
     assert (tmp_path / "out" / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def write_test_cases(folder, contents: dict[str, bytes]) -> None:
+    """Cases whose files only their content matters of; their crops are those of tiny lungs."""
+    cases = []
+    for name, content in contents.items():
+        (folder / f"{name}.nii").write_bytes(content)
+        cases.append(Case(name, folder / f"{name}.nii", folder / "mask.nii", "validation"))
+    write_cohort(Cohort(tuple(cases)), folder / "test.csv")
+
+
+def open_tiny_test_crops(cohort, cache, progress, cancelled):
+    return {case.name: tiny_crop(900 + n, True, True) for n, case in enumerate(cohort)}
+
+
+@pytest.fixture
+def file_with_test(tmp_path):
+    cases = []
+    for case in tiny_cohort():
+        ct = tmp_path / f"{case.name}.nii"
+        ct.write_bytes(case.name.encode())
+        cases.append(replace(case, ct=ct))
+    write_cohort(Cohort(tuple(cases)), tmp_path / "cohort.csv")
+    write_test_cases(tmp_path, {"new0": b"a patient", "new1": b"another"})
+    (tmp_path / "experiment.json").write_text(json.dumps({**SPEC, "test": "test.csv", "seeds": [0]}))
+    return tmp_path / "experiment.json"
+
+
+def test_the_parameters_chosen_on_validation_cases_are_judged_on_test_cases(file_with_test, tmp_path):
+    torch.set_num_threads(1)
+    trained = []
+
+    def train(run):
+        trained.append(run.path.name)
+        work_on(run.path, open_crops=open_tiny_crops)
+
+    def again():
+        run_experiment(
+            read_experiment(file_with_test), tmp_path / "out", train, "cpu", str, open_tiny_test_crops
+        )
+        return rows(tmp_path / "out" / "table.csv")
+
+    table = again()
+    assert [(row["set"], row["ablation"]) for row in table] == [
+        ("validation", "all"),
+        ("validation", "supervised"),
+        ("test", "all"),
+        ("test", "supervised"),
+    ]
+    cases = rows(tmp_path / "out" / "cases.csv")
+    assert {row["case"] for row in cases if row["set"] == "test"} == {"new0", "new1"}
+    run = RunFolder(tmp_path / "out" / trained[0])
+    figures = json.loads((run.path / "test.json").read_text())
+    info = read_model_info(run.best_model)
+    assert (figures["model"], figures["threshold"]) == (info.sha256, info.threshold)
+    assert not {"new0", "new1"} & set(info.training["trained_on"])
+    assert again() == table and len(trained) == 2
+    # Another model is judged anew.
+    figures["model"] = "of before"
+    figures["dice"]["mean"] = 7.0
+    (run.path / "test.json").write_text(json.dumps(figures))
+    assert again() == table
+
+
+def test_a_test_case_that_is_in_the_cohort_under_another_name_is_refused(file_with_test, tmp_path):
+    write_test_cases(tmp_path, {"new0": b"a patient", "stranger": b"diseased1"})
+    with pytest.raises(RunError, match="stranger is the CT of diseased1"):
+        run_experiment(
+            read_experiment(file_with_test), tmp_path / "out", print, "cpu", str, open_tiny_test_crops
+        )
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,50 @@ def test_a_second_trainer_is_refused_and_a_stop_request_ends_the_first_which_res
     assert losses(run) == uninterrupted
 
 
+def test_a_stop_asked_for_before_the_process_begins_is_heard_once_and_costs_nothing(tmp_path, uninterrupted):
+    run = prepared(tmp_path / "run")
+    run.request_stop()
+    assert finish(run)[0] == 0
+    state = run.state()
+    assert state.state == "stopped" and state.iteration <= 1
+    assert finish(run)[0] == 0
+    assert run.state().state == "done"
+    assert losses(run) == uninterrupted
+
+
+@pytest.fixture
+def jumping_clock(tmp_path):
+    """A library that lets a process's wall clock jump by a day back and forth."""
+    library = tmp_path / "jumping_clock.so"
+    source = Path(__file__).parent / "jumping_clock.c"
+    try:
+        command = ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("there is no C compiler for the library that sets the clock")
+    return str(library)
+
+
+def test_a_clock_that_jumps_by_days_changes_no_loss_no_checkpoint_and_no_order(
+    tmp_path, jumping_clock, uninterrupted
+):
+    run = prepared(tmp_path / "run", {"checkpoint_seconds": 3600.0})
+    status, said = finish(run, LD_PRELOAD=jumping_clock)
+    assert status == 0, said
+    times = [event["time"][:10] for event in run.events()]
+    assert len(set(times)) > 1 and times != sorted(times), "the clock did not jump"
+    assert run.state().state == "done"
+    assert losses(run) == uninterrupted
+    iterations = [event for event in run.events() if event["kind"] == "iteration"]
+    assert [event["iteration"] for event in iterations] == list(range(1, ITERATIONS + 1))
+    assert all(0 < event["seconds"] < 3600 and event["per_second"] > 0 for event in iterations)
+    # By the jumping clock hours have passed again and again; saved is at the beginning, the best and the end.
+    saved = [
+        event["iteration"] for event in run.events() if event["kind"] == "checkpoint" and not event["best"]
+    ]
+    assert saved == [0, ITERATIONS]
+
+
 def test_a_full_disk_stops_with_advice_and_the_training_goes_on_when_there_is_space(
     small_disk, uninterrupted
 ):

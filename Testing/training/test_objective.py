@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from GASNetLib.errors import ResourceError
 from GASNetLib.training.batches import Batch, whole_volume
 from GASNetLib.training.collapse import SETTLED, CollapseWatch
 from GASNetLib.training.objective import (
@@ -182,6 +183,10 @@ def test_a_preview_shows_all_volumes(networks, batch, tmp_path):
     }
     write_preview(tmp_path / "preview.png", volumes, "Iteration 1")
     assert (tmp_path / "preview.png").read_bytes()[:4] == b"\x89PNG"
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(ResourceError, match="taken"):
+        write_preview(tmp_path / "taken", volumes, "Iteration 1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["preview.png", "taken"]
 
 
 def test_beyond_its_reach_the_segmenter_is_not_heard_and_not_taught(networks):

@@ -29,6 +29,7 @@ from GASNetLib.run.checkpoints import (
 from GASNetLib.run.errors import RunError
 from GASNetLib.run.events import EventLog, history, read_events
 from GASNetLib.run.folder import RunFolder, find_runs
+from GASNetLib.run.launch import launch, start_worker
 
 
 def checkpoint(iteration: int, value: float = 1.0) -> Checkpoint:
@@ -342,6 +343,48 @@ def test_the_state_follows_events_and_process(tmp_path):
     log.write("started", **started(2))
     log.write("stopped", iteration=2)
     assert run.state().state == "stopped"
+
+
+def test_a_stop_meant_for_an_ended_process_is_forgotten_and_one_meant_for_the_next_is_kept(tmp_path, sleeper):
+    run = RunFolder.create(tmp_path / "run", {})
+    worker = sleeper("-c", "import time; time.sleep(60)")
+    process.write_identity(run.process_file, process.identity_of(worker.pid))
+    run.request_stop()
+    run.drop_old_stop_request()
+    assert run.stop_file.exists() and run.state().state == "stopping"
+    worker.kill()
+    worker.wait()
+    run.drop_old_stop_request()
+    assert not run.stop_file.exists()
+    run.request_stop()
+    run.drop_old_stop_request()
+    assert run.stop_file.exists()
+
+
+def test_what_is_launched_is_seen_at_once_alone_in_its_folder_and_heeds_an_earlier_stop(tmp_path):
+    run = RunFolder.create(tmp_path / "run", {})
+    run.request_stop()
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    pid = launch(run, command, os.environ)
+    assert run.process().pid == pid
+    assert run.state().state == "stopping"
+    with pytest.raises(RunError, match="already"):
+        launch(run, command, os.environ)
+    assert run.stop(patience=0.1) == "terminated"
+    assert run.process() is None and not run.stop_file.exists()
+
+
+def test_a_python_that_is_embedded_in_a_program_is_told_how_a_training_is_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "")
+    with pytest.raises(RunError, match="GASNetTrain"):
+        start_worker(RunFolder.create(tmp_path / "run", {}))
+
+
+def test_starting_a_training_needs_no_torch_in_the_starting_program():
+    code = "import sys, GASNetLib.run.launch; print('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": "GASNetSegment"}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert said.stdout.strip() == "False", said.stderr
 
 
 def test_a_reader_never_waits_for_a_writer(tmp_path):

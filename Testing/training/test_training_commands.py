@@ -66,11 +66,18 @@ def test_train_stop_resume_list_and_compare(cohort, capsys):
     assert gasnet("runs", cohort.parent) == 0
     model = load_model(run.best_model)
     assert model.info.training["trained_on"] == ["one", "three", "two"]
-    assert gasnet("compare", run.best_model, run.last_model, "--cohort", cohort, "--device", "cpu") == 0
+    seen, mask = cohort.parent / "copy of two.nii.gz", cohort.parent / "one_mask.nii.gz"
+    seen.write_bytes((cohort.parent / "two.nii.gz").read_bytes())
+    fresh = cohort.parent / "four.nii.gz", cohort.parent / "four_mask.nii.gz"
+    renamed = (Case("stranger", seen, mask, "validation"), Case("two", *fresh, "validation"))
+    write_cohort(Cohort(renamed), cohort.parent / "renamed.csv")
+    table = cohort.parent / "renamed.csv"
+    assert gasnet("compare", run.best_model, run.last_model, "--cohort", table, "--device", "cpu") == 0
     said = capsys.readouterr().out
     assert "in the background" in said
     assert "Stopped, with a checkpoint" in said
-    assert "done" in said and "four" in said
+    assert "done" in said and "two" in said
+    assert "stranger is left out" in said and "two is left out" not in said
     assert "thin evidence" in said or "No case tells" in said
 
 

@@ -14,6 +14,7 @@ from ..cohort import read_cohort
 from ..run.errors import RunError
 from ..run.events import Event, read_events
 from ..run.folder import RunFolder, RunState, find_runs
+from ..run.launch import start_worker
 from .terminal import number, print_table, progress_bar
 
 POLL_SECONDS = 0.5
@@ -185,8 +186,6 @@ def follow(run: RunFolder, from_now: bool = False) -> int:
 
 
 def _start(run: RunFolder, detach: bool, device: str | None = None) -> int:
-    from ..training.session import start_worker
-
     before = run.events_file.exists()
     pid = start_worker(run, device)
     if detach:
@@ -300,10 +299,13 @@ def _add_experiment(subparsers: argparse._SubParsersAction) -> None:
             """\
             FILE is JSON, for instance
 
-              {"cohort": "cohort.csv", "preset": "improved", "changes": {"iterations": 2000},
+              {"cohort": "cohort.csv", "test": "test.csv",
+               "preset": "improved", "changes": {"iterations": 2000},
                "labels": [1, 4], "segmenters": ["unet", "vbnet"],
                "ablations": ["all", "without L_ps", "supervised"], "seeds": [0, 1, 2]}
 
+            The best parameters are chosen on the validation cases of the cohort and judged on the cases of
+            the table "test" (may be left out), which no training sees.
             What is done stays done: the same command goes on after an interruption."""
         ),
     )

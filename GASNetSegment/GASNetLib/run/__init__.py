@@ -8,5 +8,6 @@
     checkpoints/    from which the training goes on exactly           (:mod:`.checkpoints`)
     previews/       pictures                                          model/  deployable packages
     process.json    who works here                                    lock    held while somebody does
-    stop            present while a stop is asked for                 run.log what the process printed
+    stop            a stop is asked for: of this process, or, if it is empty, of the next one
+    run.log         what the process printed
 """

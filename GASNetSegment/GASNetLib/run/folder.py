@@ -12,7 +12,7 @@ from ..atomic import write_atomically
 from ..errors import ResourceError
 from .errors import RunError
 from .events import Event, history, read_events
-from .process import Identity, end_process, is_alive, read_identity
+from .process import Identity, end_process, is_alive, read_identity, write_identity
 
 FORMAT = 1
 """Version of the layout; a folder of a newer one is refused."""
@@ -143,12 +143,22 @@ class RunFolder:
         return state_of(self.events(), self.process() is not None, self.stop_file.exists(), self.best_model)
 
     def request_stop(self) -> None:
-        """Ask the training to write a checkpoint and end.
+        """Ask the training to write a checkpoint and end; without a process, the next one, as it begins.
 
         Raises:
             ResourceError: the request cannot be written.
         """
-        write_atomically(self.stop_file, b"")
+        process = self.process()
+        if process is None:
+            write_atomically(self.stop_file, b"")
+        else:
+            write_identity(self.stop_file, process)
+
+    def drop_old_stop_request(self) -> None:
+        """Forget a request that was meant for a process which has ended."""
+        asked = read_identity(self.stop_file)
+        if asked is not None and not is_alive(asked):
+            self.stop_file.unlink(missing_ok=True)
 
     def stop(self, patience: float = 300.0, grace: float = 10.0) -> str:
         """End the training, gently if possible; see :func:`GASNetLib.run.process.end_process`.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..cohort import Case, Cohort
+from ..cohort.content import content_digest
 from ..lungs import find_lungs
 from ..metrics import Overlap, Summary, overlap, summary
 from ..model import Model, load_model
@@ -71,8 +72,8 @@ def compare_models(
         RunError: no case is left to compare on. ModelError, InputError: a file cannot be used.
     """
     models = [load_model(path) for path in packages]
-    trained_on = {name for model in models for name in model.info.training.get("trained_on", ())}
     asked = cohort.with_role("validation")
+    trained_on = {case.name for case in asked if _learned_from(case, models)}
     cases = [case for case in asked if case.name not in trained_on]
     if not cases:
         raise RunError(
@@ -90,6 +91,18 @@ def compare_models(
         overlaps=tuple(zip(*found, strict=True)),
         left_out=tuple(case.name for case in asked if case.name in trained_on),
     )
+
+
+def _learned_from(case: Case, models: Sequence[Model]) -> bool:
+    """Whether a model has seen the CT, under whatever name; by its name for models that remember no more."""
+    for model in models:
+        contents = model.info.training.get("trained_on_content")
+        if contents and case.ct.exists():
+            if content_digest(case.ct) in contents:
+                return True
+        elif case.name in model.info.training.get("trained_on", ()):
+            return True
+    return False
 
 
 def _is_none(gain: float) -> bool:

@@ -3,12 +3,14 @@
 The file is JSON::
 
     {"cohort": "cohort.csv",                    relative to the file
+     "test": "test.csv",                        cases to judge by only; may be left out
      "preset": "improved",
      "changes": {"iterations": 2000},           of the preset, by name
      "labels": [1, 4], "segmenters": ["unet"], "ablations": ["all", "supervised"], "seeds": [0, 1, 2]}
 
-Every combination is a run of its own in the experiment's folder. What is done stays done: an experiment that
-was interrupted goes on where it was.
+The best parameters of a run are chosen on the validation cases and judged on the test cases, which no
+training sees. Every combination is a run of its own in the experiment's folder. What is done stays done: an
+experiment that was interrupted goes on where it was.
 """
 
 from __future__ import annotations
@@ -24,17 +26,23 @@ from typing import Any
 
 from ..atomic import write_atomically
 from ..cohort import Cohort, read_cohort
+from ..cohort.crop_cache import open_crops as crops_of_files
 from ..errors import GASNetError
 from ..metrics import summary
 from ..run.errors import RunError
 from ..run.folder import RunFolder
+from .batches import Crops
+from .held_out import figures_on_test, refuse_shared
 from .presets import ABLATIONS, preset
-from .session import check_roles, prepare_run, with_labelled
+from .session import OpenCrops, check_roles, prepare_run, with_labelled
 from .settings import Settings, changed
 from .state import check_architectures
 
 FIGURES = ("dice", "sensitivity", "specificity")
 KEY = ("labels", "segmenter", "ablation")
+TABLES = ("cohort", "test")
+BASELINE = "supervised"
+"""What the margins are over, seed by seed."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class Experiment:
     """What is varied; see the module's text."""
 
     cohort: Path
+    test: Path | None = None
     preset: str = "improved"
     changes: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[int, ...] = (1,)
@@ -76,7 +85,8 @@ def read_experiment(path: str | Path) -> Experiment:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
-        experiment = Experiment(**{**values, "cohort": (path.parent / data["cohort"]).absolute()})
+        tables = {name: (path.parent / data[name]).absolute() for name in TABLES if name in data}
+        experiment = Experiment(**{**values, "cohort": tables["cohort"], **tables})
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(f"{path.name} is no experiment ({error}).", "See gasnet experiment --help.") from error
     unknown = [name for name in experiment.ablations if name not in ABLATIONS]
@@ -125,21 +135,25 @@ def run_experiment(
     train: Callable[[RunFolder], None],
     device: str = "auto",
     told: Callable[[str], None] = print,
+    open_crops: OpenCrops = crops_of_files,
 ) -> list[RunFolder]:
     """Do what is not done yet, then write the tables and curves.
 
     Args:
         train: works on a run to its end. told: hears which training begins, and which failed.
+        open_crops: gives the crops of the test cases, as :func:`GASNetLib.cohort.crop_cache.open_crops`.
 
     Raises:
-        RunError: the cohort does not fit.
+        RunError: the cohort does not fit, or a test case is among the cases to learn from.
+        CohortError: a table cannot be read, or a test case cannot be used.
     """
     folder, cohort = Path(folder), read_cohort(experiment.cohort)
     wanted = combinations(experiment)
     for combination in wanted:  # all faults before the first hour of computing
         names = labelled_of(cohort, combination.labels, combination.seed)
         check_roles(with_labelled(cohort, names), settings_of(experiment, combination))
-    done = []
+    test = _test_crops(experiment, cohort, folder, open_crops)
+    done: dict[Combination, RunFolder] = {}
     for number, combination in enumerate(wanted, start=1):
         told(f"{number} of {len(wanted)}: {combination.folder}")
         run = RunFolder(folder / combination.folder)
@@ -156,29 +170,43 @@ def run_experiment(
                 train(run)
         except GASNetError as error:
             told(f"{combination.folder}: {error}")
-        done.append(run)
-        write_results(folder, dict(zip(wanted, done, strict=False)))
-    return done
+        done[combination] = run
+        write_results(folder, done, test)
+    return list(done.values())
 
 
-def write_results(folder: Path, runs: Mapping[Combination, RunFolder]) -> None:
+def write_results(folder: Path, runs: Mapping[Combination, RunFolder], test: Crops | None = None) -> None:
     """``cases.csv``, ``table.csv``, ``curves.csv`` and ``curves.png`` of the runs that have been validated.
 
-    The figures are those of the best parameters on the validation cases *that chose them*, on the network's
-    grid: fair between the rows, and a little too good for cases never seen.
+    All figures are those of the best parameters on the network's grid. The validation cases *chose* these
+    parameters: their figures are fair between the rows, and a little too good for cases never seen. The test
+    cases chose nothing.
     """
-    best = {key: validation for key, run in runs.items() if (validation := _best(run)) is not None}
+    sets = {"validation": {key: best for key, run in runs.items() if (best := _best(run)) is not None}}
+    if test is not None:
+        found = {key: figures_on_test(runs[key], test) for key in sets["validation"]}
+        sets["test"] = {key: figures for key, figures in found.items() if figures is not None}
     cases = [
-        {**vars(key), "case": case, "dice": dice}
-        for key, validation in best.items()
-        for case, dice in validation["cases"].items()
+        {**vars(key), "set": name, "case": case, "dice": dice}
+        for name, judged in sets.items()
+        for key, figures in judged.items()
+        for case, dice in figures["cases"].items()
     ]
-    _write_csv(folder / "cases.csv", [*KEY, "seed", "case", "dice"], cases)
-    _write_csv(folder / "table.csv", [*KEY, "runs", *_columns()], _table(best))
+    _write_csv(folder / "cases.csv", [*KEY, "seed", "set", "case", "dice"], cases)
+    rows = [row for name, judged in sets.items() for row in _table(name, judged)]
+    _write_csv(folder / "table.csv", [*KEY, "set", "runs", *_columns()], rows)
     points = _points(runs)
     _write_csv(folder / "curves.csv", [*KEY, "seed", "iteration", "name", "value"], points)
     if points:
         _draw(folder / "curves.png", points)
+
+
+def _test_crops(experiment: Experiment, cohort: Cohort, folder: Path, open_crops: OpenCrops) -> Crops | None:
+    if experiment.test is None:
+        return None
+    test = read_cohort(experiment.test)
+    refuse_shared(cohort, test)
+    return open_crops(test, folder / "cache", progress=lambda what, fraction: None, cancelled=lambda: False)
 
 
 def _best(run: RunFolder) -> dict | None:
@@ -187,22 +215,33 @@ def _best(run: RunFolder) -> dict | None:
 
 
 def _columns() -> list[str]:
-    return [f"{figure}_{part}" for figure in FIGURES for part in ("mean", "sd_of_cases", "sd_of_seeds")]
+    figures = [f"{figure}_{part}" for figure in FIGURES for part in ("mean", "sd_of_cases", "sd_of_seeds")]
+    return [*figures, "margin_mean", "margin_sd_of_seeds"]
 
 
-def _table(best: Mapping[Combination, dict]) -> list[dict]:
-    groups: dict[tuple, list[dict]] = {}
-    for key, validation in best.items():
-        groups.setdefault((key.labels, key.segmenter, key.ablation), []).append(validation)
+def _table(name: str, judged: Mapping[Combination, Mapping[str, Any]]) -> list[dict]:
+    """Rows of one set of cases; the margin is the mean Dice minus that of the baseline of the same seed."""
+    groups: dict[tuple, dict[Combination, Mapping[str, Any]]] = {}
+    for key, figures in judged.items():
+        groups.setdefault((key.labels, key.segmenter, key.ablation), {})[key] = figures
     rows = []
-    for group, validations in groups.items():
-        row: dict[str, Any] = {**dict(zip(KEY, group, strict=True)), "runs": len(validations)}
+    for group, found in groups.items():
+        row: dict[str, Any] = {**dict(zip(KEY, group, strict=True)), "set": name, "runs": len(found)}
         for figure in FIGURES:
-            means = summary(validation[figure]["mean"] for validation in validations)
+            means = summary(figures[figure]["mean"] for figures in found.values())
             row[f"{figure}_mean"], row[f"{figure}_sd_of_seeds"] = means.mean, means.sd
-            row[f"{figure}_sd_of_cases"] = summary(v[figure]["sd"] for v in validations).mean
+            row[f"{figure}_sd_of_cases"] = summary(f[figure]["sd"] for f in found.values()).mean
+        pairs = [(found[key], judged.get(replace(key, ablation=BASELINE))) for key in found]
+        margins = summary(_difference(ours, base) for ours, base in pairs)
+        row["margin_mean"], row["margin_sd_of_seeds"] = margins.mean, margins.sd
         rows.append(row)
     return rows
+
+
+def _difference(ours: Mapping[str, Any], base: Mapping[str, Any] | None) -> float | None:
+    if base is None or ours["dice"]["mean"] is None or base["dice"]["mean"] is None:
+        return None
+    return ours["dice"]["mean"] - base["dice"]["mean"]
 
 
 def _points(runs: Mapping[Combination, RunFolder]) -> list[dict]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ..atomic import write_atomically
 from ..crop import denormalise
 from .batches import Batch
 from .objective import Networks
@@ -43,7 +45,7 @@ def write_preview(path: Path, volumes: dict[str, np.ndarray], title: str) -> Non
     """One PNG: the axial slice with most lesion, input, mask, generated, synthetic healthy, pseudo-labelled.
 
     Raises:
-        OSError: it cannot be written.
+        ResourceError: it cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -73,8 +75,9 @@ def write_preview(path: Path, volumes: dict[str, np.ndarray], title: str) -> Non
             _outline(axes, volumes[outlined][slice_], OUTLINES[outlined])
         axes.set_title(name, color="white", fontsize=10)
         axes.set_axis_off()
-    with path.open("wb") as file:
-        figure.savefig(file, format="png", dpi=100)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=100)
+    write_atomically(path, picture.getvalue())
 
 
 def _outline(axes, mask: np.ndarray, levels: dict[float, str]) -> None:

@@ -1,8 +1,7 @@
-"""A training from its run folder: prepare it, work on it in this process, or start a process that does."""
+"""A training from its run folder: prepare it, and work on it in this process."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from ..cohort import Cohort, read_cohort, write_cohort
+from ..cohort.content import KnownContent
 from ..device import choose_device
 from ..errors import Cancelled, GASNetError, ResourceError
 from ..model import load_model, read_model_info
@@ -24,7 +24,7 @@ from ..run.checkpoints import remove_parts
 from ..run.errors import RunError
 from ..run.events import EventLog
 from ..run.folder import RunFolder
-from ..run.process import exclusive, identity_of, own_identity, start_detached, write_identity
+from ..run.process import exclusive, own_identity, write_identity
 from ..version import VERSION
 from .batches import Crops
 from .data_order import roles_needed
@@ -36,6 +36,9 @@ from .trainer import Report, Trainer, resume_state
 
 OpenCrops = Callable[..., Crops]
 """As :func:`GASNetLib.cohort.crop_cache.open_crops`: cohort, cache folder, ``progress=``, ``cancelled=``."""
+
+LEARNED_FROM = ("labelled", "diseased", "healthy")
+"""Roles of the cases whose content the weights depend on."""
 
 PREPARED_SECONDS = 1.0
 """Shortest time between two ``prepared`` events."""
@@ -164,28 +167,10 @@ def work_on(path: str | Path, device: str | None = None, open_crops: OpenCrops |
         return 1
 
 
-def start_worker(run: RunFolder, device: str | None = None) -> int:
-    """Start a process that works on the run and outlives this one; returns its pid.
-
-    Raises:
-        RunError: one is at work already. ResourceError: the folder cannot be written to.
-    """
-    if run.process() is not None:
-        raise RunError(f"A training is already working in {run.path}.", "Stop it first.")
-    run.stop_file.unlink(missing_ok=True)
-    engine = str(Path(__file__).resolve().parents[2])
-    paths = [engine, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
-    command = [sys.executable, "-m", "GASNetLib.training", str(run.path), *filter(None, [device])]
-    pid = start_detached(command, run.log_file, environment)
-    # At once, so that it can be seen and stopped while it still starts; it writes its own in its turn.
-    write_identity(run.process_file, identity_of(pid))
-    return pid
-
-
 def _reported(run: RunFolder, work: Callable[[Report], int]) -> int:
     """Work with an event log; failures become events in plain words."""
     remove_parts(run.checkpoints)
+    run.drop_old_stop_request()
     log = EventLog(run.events_file)
     write_identity(run.process_file, own_identity())
     try:
@@ -234,7 +219,7 @@ def _train(
             progress = _preparation(report, len(cohort))
             crops = open_crops(cohort, Path(config["cache"]), progress=progress, cancelled=wants_stop)
         except Cancelled:
-            report("stopped", iteration=0)
+            _stopped(run, run.state().iteration, report)
             return 0
         state = _state(run, settings, device, report)
         report(
@@ -280,7 +265,7 @@ def _finish(
     progress = state.progress
     write_package(run.last_model, state, settings, provenance, None)
     if ending == "stopped":
-        report("stopped", iteration=progress.iteration)
+        _stopped(run, progress.iteration, report)
         return
     best = run.best_model if run.best_model.exists() else run.last_model
     report(
@@ -292,6 +277,12 @@ def _finish(
     )
 
 
+def _stopped(run: RunFolder, iteration: int, report: Report) -> None:
+    """The request is fulfilled: nothing of it waits for the next process."""
+    report("stopped", iteration=iteration)
+    run.stop_file.unlink(missing_ok=True)
+
+
 def _provenance(run: RunFolder, config: Mapping[str, Any], cases: Mapping[str, Sequence[str]]) -> dict:
     return {
         "name": run.path.name,
@@ -299,8 +290,16 @@ def _provenance(run: RunFolder, config: Mapping[str, Any], cases: Mapping[str, S
         "licence": config.get("licence", ""),
         "cases": {role: len(names) for role, names in cases.items()},
         # So that a case a model was trained on is never taken to judge it by.
-        "trained_on": sorted(name for role in ("labelled", "diseased", "healthy") for name in cases[role]),
+        "trained_on": sorted(name for role in LEARNED_FROM for name in cases[role]),
+        "trained_on_content": sorted(_contents(run, config)),
     }
+
+
+def _contents(run: RunFolder, config: Mapping[str, Any]) -> set[str]:
+    """Digests of the CTs that are learned from; known already from the making of their crops."""
+    known = KnownContent(Path(config["cache"]) / "content")
+    learned = (case.ct for case in read_cohort(run.cohort_file) if case.role in LEARNED_FROM)
+    return {known.digest(ct) for ct in learned if ct.exists()}
 
 
 def _preparation(report: Report, total: int) -> Callable[[str, float], None]:

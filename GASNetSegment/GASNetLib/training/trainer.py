@@ -328,12 +328,7 @@ class Trainer:
         )
         iteration = self._state.progress.iteration
         path = self._run.previews / f"{iteration:06d}.png"
-        try:
-            write_preview(path, volumes, f"Iteration {iteration}")
-        except OSError as error:
-            raise ResourceError(
-                f"The preview cannot be saved: {error.strerror}.", "Free disk space, then resume."
-            ) from error
+        write_preview(path, volumes, f"Iteration {iteration}")
         self._report("preview", iteration=iteration, file=f"previews/{path.name}")
 
     def _checkpoint(self) -> Checkpoint:

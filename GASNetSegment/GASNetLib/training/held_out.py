@@ -1,0 +1,80 @@
+"""The best parameters of a training on cases that it neither learned from nor was chosen by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from ..atomic import write_atomically
+from ..cohort import Cohort
+from ..cohort.content import content_digest
+from ..device import choose_device
+from ..model import load_model
+from ..run.errors import RunError
+from ..run.folder import RunFolder
+from .batches import Crops
+from .settings import from_data
+from .validation import validate
+
+FILE = "test.json"
+
+
+def refuse_shared(cohort: Cohort, test: Cohort) -> None:
+    """See that no CT is in both, under whatever name.
+
+    Raises:
+        RunError: one is, or a test case has no mask.
+        OSError: a file cannot be read.
+    """
+    bare = [case.name for case in test if case.mask is None]
+    if bare:
+        raise RunError(f"The test case {bare[0]} has no mask.", "Give it one, or take it out of the table.")
+    learned = {content_digest(case.ct): case.name for case in cohort}
+    for case in test:
+        twin = learned.get(content_digest(case.ct))
+        if twin is not None:
+            raise RunError(
+                f"The test case {case.name} is the CT of {twin} in the cohort.", "Take it out of one of them."
+            )
+
+
+def figures_on_test(run: RunFolder, crops: Crops) -> dict[str, Any] | None:
+    """Figures of the run's best model on test cases, at the model's own threshold, on the network's grid.
+
+    They are kept in the run folder with the model's hash and worked out again for another model.
+
+    Args:
+        crops: the test cases.
+
+    Returns:
+        ``dice``, ``sensitivity``, ``specificity`` each {``mean``, ``sd``, ``n``}, ``cases`` {name: dice},
+        ``threshold``, ``model`` (SHA-256); None without a model.
+
+    Raises:
+        ModelError: the model cannot be used. InputError: a crop cannot be read.
+    """
+    if not run.best_model.exists():
+        return None
+    model = load_model(run.best_model)
+    names = sorted(crops)
+    kept = _kept(run)
+    if kept is not None and kept["model"] == model.info.sha256 and sorted(kept["cases"]) == names:
+        return dict(kept)
+    config = run.config()
+    device = choose_device(config["device"])
+    # The precision is that of the training: the same rounding as on the validation cases.
+    settings = replace(from_data(config["settings"]), calibrate=False)
+    found = validate(model.segmenter.to(device), crops, names, settings, device, model.info.threshold)
+    figures = {**asdict(found), "model": model.info.sha256}
+    write_atomically(run.path / FILE, json.dumps(figures, indent=2).encode())
+    return figures
+
+
+def _kept(run: RunFolder) -> Mapping[str, Any] | None:
+    try:
+        kept = json.loads((run.path / FILE).read_text(encoding="utf-8"))
+        return kept if {"model", "cases"} <= kept.keys() else None
+    except (OSError, ValueError, AttributeError):
+        return None
