@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 TABLE_FILE = "results.csv"
 
 
-def cases_in(folder: str | Path) -> list[FoundCase]:
-    """CTs in a folder and below it, by name.
+def cases_in(folder: str | Path, leave_out: Collection[Path] = ()) -> tuple[list[FoundCase], list[dict]]:
+    """CTs in a folder and below it, by name, and a report ``{"case": …, "error": …}`` for each fault there.
+
+    A folder that directly holds DICOM is a CT itself. What the names of files mean: ``cohort.read_cohort``.
+
+    Args:
+        leave_out: folders of results; those that lie inside the folder are not looked into.
 
     Raises:
         InputError: no such folder, or no CT in it.
@@ -24,12 +29,13 @@ def cases_in(folder: str | Path) -> list[FoundCase]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.", "Choose a folder with CTs.")
-    cases, _ = find_cases(folder)
+    cases, faults = find_cases(folder, leave_out, may_be_series=True)
     if not cases:
+        also = f" ({'; '.join(faults)})" if faults else ""
         raise InputError(
-            f"The folder {folder} holds no CT.", "Choose a folder with CTs or with DICOM folders."
+            f"The folder {folder} holds no CT{also}.", "Choose a folder with CTs or with DICOM folders."
         )
-    return cases
+    return cases, [{"case": str(folder), "error": f"{fault}."} for fault in faults]
 
 
 def segment_case(

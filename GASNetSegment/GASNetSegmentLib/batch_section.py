@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +66,8 @@ class BatchSection:
             if not self._ui.batchInputEdit.currentPath or not self._ui.batchOutputEdit.currentPath:
                 raise InputError(_("A folder with CTs and a folder for the results are needed."))
             output = Path(self._ui.batchOutputEdit.currentPath)
-            self._start(
-                [self._file_case(case, output) for case in cases_in(self._ui.batchInputEdit.currentPath)]
-            )
+            cases, faults = cases_in(self._ui.batchInputEdit.currentPath, [output])
+            self._start([self._file_case(case, output) for case in cases], faults)
 
     def _loaded_case(self, volume_id: str, name: str) -> Case:
         def ask(request: Request) -> int:
@@ -106,7 +105,7 @@ class BatchSection:
             self._reports.append(report)
             write_table(output, self._reports)
             if "error" in report:
-                return [case.name, "", "", "", "", "", report["error"]]
+                return _error_row(report["case"], report["error"])
             shares = [report["lesion_ml"], report["lesion_percent"]]
             shares += [report[side]["lesion_percent"] for side in ("right", "left")]
             return [case.name, *map(_number, shares), str(report["components"]), " ".join(report["notes"])]
@@ -115,9 +114,11 @@ class BatchSection:
 
     # --- one after the other ------------------------------------------------------------------------------
 
-    def _start(self, cases: list[Case]) -> None:
+    def _start(self, cases: list[Case], faults: Sequence[dict] = ()) -> None:
+        """Work off the cases; the faults of their folder stand in the tables first."""
         self._panel.clear_problem()
-        self._waiting, self._rows, self._reports = list(cases), [], []
+        self._waiting, self._reports = list(cases), list(faults)
+        self._rows = [_error_row(fault["case"], fault["error"]) for fault in faults]
         self._show_rows()
         self._next()
 
@@ -127,22 +128,22 @@ class BatchSection:
             case = self._waiting.pop(0)
             request = Request(
                 lambda answer, read: self._finish(case, lambda: case.row(answer, read)),
-                lambda error, details: self._finish(case, lambda: _failed_row(case, error)),
-                lambda: self._finish(case, lambda: [case.name, "", "", "", "", "", _("cancelled")]),
+                lambda error, details: self._finish(case, lambda: _error_row(case.name, str(error))),
+                lambda: self._finish(case, lambda: _error_row(case.name, _("cancelled"))),
                 lambda stage, share: None,
             )
             try:
                 self._number = case.ask(request)
             except GASNetError as error:
                 reason = error
-                self._finish(case, lambda: _failed_row(case, reason))
+                self._finish(case, lambda: _error_row(case.name, str(reason)))
         self._show_running(self._number is not None)
 
     def _finish(self, case: Case, row: Callable[[], list[str]]) -> None:
         try:
             self._rows.append(row())
         except GASNetError as error:
-            self._rows.append(_failed_row(case, error))
+            self._rows.append(_error_row(case.name, str(error)))
         self._show_rows()
         self._next()
 
@@ -164,8 +165,8 @@ class BatchSection:
         self._ui.batchCancelButton.enabled = running
 
 
-def _failed_row(case: Case, error: GASNetError) -> list[str]:
-    return [case.name, "", "", "", "", "", str(error)]
+def _error_row(name: str, why: str) -> list[str]:
+    return [name, "", "", "", "", "", why]
 
 
 def _number(value: float | None) -> str:

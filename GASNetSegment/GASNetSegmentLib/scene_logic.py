@@ -308,7 +308,7 @@ class SceneLogic:
         """Segment all CTs of a folder into another, one after the other; nothing enters the scene.
 
         Each CT gets ``<name>.seg.nrrd``; all together ``results.csv``. A case that fails is listed with its
-        cause and stops nothing.
+        cause and stops nothing; so is what in the folder cannot be used, such as a mask without a CT.
 
         Returns:
             A report per case: the figures, or ``{"case": …, "error": …}``.
@@ -318,8 +318,9 @@ class SceneLogic:
         """
         from GASNetLib.folder_run import cases_in, segment_case, write_table
 
-        cases, reports = cases_in(inputFolder), []
-        loaded, output = self._model(model), Path(outputFolder)
+        output = Path(outputFolder)
+        cases, reports = cases_in(inputFolder, [output])
+        loaded = self._model(model)
         for number, case in enumerate(cases):
             if progress:
                 progress(case.name, number / len(cases))

@@ -162,6 +162,22 @@ def test_a_perfect_prediction_evaluates_to_one(phantom, ct, tmp_path):
     assert "1.000" in done.stdout
 
 
+def test_what_a_folder_of_references_lacks_is_said(phantom, ct, tmp_path):
+    folder, predictions = ct.parent, ct.parent / "predictions"
+    write_labels(phantom.lesions, phantom.geometry, folder / "patient 1_lesion.nii.gz")
+    write_labels(phantom.lesions, phantom.geometry, predictions / "patient 1.nrrd")
+    shutil.copy(ct, folder / "unmarked_ct.nii.gz")
+    write_labels(phantom.lesions, phantom.geometry, folder / "lonely_lesion.nii.gz")
+    table = tmp_path / "figures.csv"
+    done = gasnet("evaluate", folder, "--predictions", predictions, "-o", table)
+    assert done.returncode == 1
+    assert "lonely_lesion.nii.gz has no CT beside it." in done.stderr
+    assert "Left out, as they have no mask: unmarked." in done.stderr
+    assert "predictions" not in done.stderr
+    with table.open() as file:
+        assert [row["case"] for row in csv.DictReader(file)] == ["patient 1"]
+
+
 def test_a_model_is_evaluated_on_healthy_cases_by_what_it_finds(phantom, ct, model, tmp_path):
     table = tmp_path / "cohort.csv"
     table.write_text("case,ct,mask,role\nwell,input/patient 1_ct.nii.gz,,healthy\n")
@@ -284,6 +300,15 @@ def test_each_option_is_file_or_folder_by_its_own_ending(ct, model, tmp_path):
     assert done.returncode == 0, done.stderr
     assert figure.is_file()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["patient 1_ct.seg.nrrd"]
+
+
+def test_a_series_folder_is_one_case_and_its_faults_are_said(phantom, model, tmp_path):
+    series = write_phantom(phantom, tmp_path / "series")
+    write_labels(phantom.lungs, phantom.geometry, series / "odd_mask.nrrd")
+    done = gasnet("segment", series, "-o", tmp_path / "out", "--model", model)
+    assert done.returncode == 1
+    assert done.stderr.count("no CT beside it") == 1 and "without a folder" not in done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["series.seg.nrrd"]
 
 
 def test_the_slices_of_a_series_are_one_case(phantom, model, tmp_path):

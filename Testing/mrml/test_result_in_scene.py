@@ -246,14 +246,17 @@ def test_folder_of_cts(logic, scene, phantom, tmp_path):
     (tmp_path / "in").mkdir()
     write_phantom(phantom, tmp_path / "in" / "good.nii.gz")
     (tmp_path / "in" / "torn.nii.gz").write_bytes(b"nothing")
+    (tmp_path / "in" / "lonely_mask.nrrd").write_bytes(b"nothing")
     nodes = scene.GetNumberOfNodes()
 
     reports = logic.segmentFolder(tmp_path / "in", tmp_path / "out", device="cpu")
 
-    assert [report["case"] for report in reports] == ["good", "torn"]
-    assert reports[0]["lung_ml"] > 1000 and "torn.nii.gz" in reports[1]["error"]
+    fault, good, torn = reports
+    assert fault["error"] == "in/lonely_mask.nrrd has no CT beside it."
+    assert [good["case"], torn["case"]] == ["good", "torn"]
+    assert good["lung_ml"] > 1000 and "torn.nii.gz" in torn["error"]
     assert read_mask(tmp_path / "out" / "good.seg.nrrd", phantom.geometry)[0].any()
-    assert len((tmp_path / "out" / "results.csv").read_text().splitlines()) == 3
+    assert len((tmp_path / "out" / "results.csv").read_text().splitlines()) == 4
     assert scene.GetNumberOfNodes() == nodes
 
 

@@ -193,6 +193,7 @@ def test_one_name_in_two_roles_gets_the_role_appended(tmp_path):
         (["labelled/A.nrrd", "labelled/A.nii.gz"], "are both the CT of A"),
         (["labelled/A.nrrd", "labelled/Segmentation.seg.nrrd"], "Segmentation.seg.nrrd has no CT beside it"),
         (["labelled/A.nrrd", "labelled/loose.dcm"], "loose.dcm is a DICOM file without a folder"),
+        (["labelled/1.dcm", "labelled/2.dcm"], "1.dcm and 1 more are DICOM files without a folder"),
         (["ill/A.nrrd"], "holds no cases"),
         (["labelled/readme.txt"], "holds no cases"),
     ],

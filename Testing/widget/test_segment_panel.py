@@ -245,6 +245,39 @@ def test_correction_is_told_and_guarded(host, panel, shown, phantom):
     assert panel.ui.thresholdSlider.enabled
 
 
+def test_undo_in_the_editor_is_measured_too(host, panel, shown):
+    panel.correct.editor.saveStateForUndo()
+    change_lesion(shown, BALL)
+    host.wait_until(lambda: "Dice" in panel.ui.changesLabel.text, 10, "the changes")
+
+    panel.correct.editor.undo()
+    host.wait_until(lambda: "Nothing changed" in panel.ui.changesLabel.text, 10, "the undo")
+
+    panel.correct.editor.redo()
+    host.wait_until(lambda: "Dice" in panel.ui.changesLabel.text, 10, "the redo")
+
+
+def test_outline_of_the_original_is_shown_on_demand_and_goes_with_its_result(panel, shown, phantom):
+    def segmentations() -> int:
+        return slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+
+    panel.ui.originalBox.checked = True
+    assert segmentations() == 2
+    panel.panel.parameters.inputVolume = add_ct(phantom, "Other")
+    assert segmentations() == 1
+    panel.panel.parameters.segmentation = shown
+    assert segmentations() == 2
+    panel.ui.originalBox.checked = False
+    assert segmentations() == 1
+
+
+def test_new_result_is_shown_where_its_largest_focus_lies(panel, shown):
+    expected = panel.logic.focusPosition(shown, panel.logic.quantify(shown).foci[0])
+    red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
+
+    assert red.GetSliceToRAS().GetElement(2, 3) == pytest.approx(expected[2])
+
+
 def test_editor_is_set_up_for_the_lesion_and_gives_back_what_it_took(panel, shown):
     node = panel.correct.editor.mrmlSegmentEditorNode()
     assert panel.correct.editor.segmentationNode() is shown
@@ -334,14 +367,17 @@ def test_folder_in_the_background(host, panel, phantom, tmp_path):
     (tmp_path / "in").mkdir()
     write_phantom(phantom, tmp_path / "in" / "a.nii.gz")
     (tmp_path / "in" / "broken.nii.gz").write_bytes(b"no image")
+    (tmp_path / "in" / "lonely_mask.nrrd").write_bytes(b"")
     panel.ui.batchInputEdit.currentPath = str(tmp_path / "in")
     panel.ui.batchOutputEdit.currentPath = str(tmp_path / "out")
 
     panel.ui.batchFolderButton.click()
-    host.wait_until(lambda: panel.ui.batchTable.rowCount == 2, SECONDS, "the batch")
+    host.wait_until(lambda: panel.ui.batchTable.rowCount == 3, SECONDS, "the batch")
 
+    assert "lonely_mask.nrrd has no CT" in panel.ui.batchTable.item(0, 6).text()
     assert (tmp_path / "out" / "a.seg.nrrd").is_file()
-    assert "broken" in (tmp_path / "out" / "results.csv").read_text()
+    table = (tmp_path / "out" / "results.csv").read_text()
+    assert "broken" in table and "lonely_mask" in table
     assert panel.ui.problemFrame.isHidden()
 
 
@@ -523,6 +559,17 @@ def test_synthetic_sample_works_offline(host, panel):
 
     assert node.GetImageData().GetDimensions() == (192, 192, 96)
     assert slicer.modules.terminologies.logic().IsTerminologyContextLoaded("GASNet lesions and lungs")
+
+
+def test_public_sample_has_an_address_and_a_hash(host, panel):
+    import SampleData
+
+    host.startup_completed()
+    sources = SampleData.SampleDataLogic.sampleDataSourcesByCategory("GASNet")
+    (public,) = [source for source in sources if source.uris]
+
+    assert public.uris[0].startswith("https://") and len(public.checksums[0]) == len("SHA256:") + 64
+    assert Path(public.thumbnailFileName).is_file()
 
 
 def test_self_test_of_the_module(host, panel):

@@ -97,11 +97,14 @@ def read_cohort(path: str | Path) -> Cohort:
 
     - image files (NIfTI, NRRD, MetaImage), also in subfolders: ``P1.*`` or ``P1_ct.*`` is the CT of case P1,
       and beside it ``P1_mask.*``, ``P1_lesion.*``, ``P1_lesions.*`` or ``P1.seg.nrrd`` its mask. In a folder
-      of its own, ``P1/ct.*`` and ``P1/mask.*`` will do. ``P1_lung.*`` and hidden files are left out;
+      of its own, ``P1/ct.*`` and ``P1/mask.*`` will do. ``P1_lung.*``, ``P1_probability.*`` and hidden files
+      are left out; links are followed in the folder itself, not below;
     - DICOM folders: a folder that holds DICOM and no CT as image file is one case, its mask beside it
-      (``P1_mask.*``) or in it (``P1/mask.*``).
+      (``P1_mask.*``) or in it (``P1/mask.*``). The folders of one series in several may share the mask of the
+      folder around them.
 
-    A name that occurs in two roles gets the role appended: ``P1 (diseased)``.
+    Two CTs or two masks of one case, a mask or lungs without a CT, and DICOM files that lie in a folder of a
+    role itself are faults. A name that occurs in two roles gets the role appended: ``P1 (diseased)``.
 
     Raises:
         CohortError: missing, or no cohort; all faulty lines or files are named at once.

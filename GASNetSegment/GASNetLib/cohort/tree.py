@@ -25,12 +25,17 @@ class FoundCase:
     mask: Path | None
 
 
-def find_cases(folder: Path, leave_out: Collection[Path] = ()) -> tuple[list[FoundCase], list[str]]:
+def find_cases(
+    folder: Path, leave_out: Collection[Path] = (), *, may_be_series: bool = False
+) -> tuple[list[FoundCase], list[str]]:
     """The CTs in a folder and its subfolders, sorted by name, and what is wrong or unused there, in words.
 
     Args:
-        leave_out: resolved folders that are not looked into, as results of an earlier run lie there.
+        leave_out: folders of results, which are not looked into where they lie inside the folder.
+        may_be_series: DICOM files that lie in the folder itself are a case of that name, and no fault.
     """
+    own = folder.resolve()
+    leave_out = [result for result in map(Path.resolve, leave_out) if own in result.parents]
     cts, masks, lungs = defaultdict(list), defaultdict(list), defaultdict(list)
     kinds = {"ct": cts, "mask": masks, "lung": lungs, "probability": defaultdict(list)}
     files = [path for path in _files(folder) if not _lies_in(path, leave_out)]
@@ -39,12 +44,16 @@ def find_cases(folder: Path, leave_out: Collection[Path] = ()) -> tuple[list[Fou
             name, kind = _name_and_kind(path.relative_to(folder))
             kinds[kind][name].append(path)
     masked = set(masks) - set(cts)
+    loose = [path for path in files if path.parent == folder and is_dicom_image(path)]
+    if loose and may_be_series:
+        cts[own.name].append(folder)
+        loose = []
     for series in _dicom_folders(folder, files):
         name, series = _named_by_mask(series, folder, masked)
         if series not in cts[name]:
             cts[name].append(series)
     cases = [FoundCase(name, paths[0], masks.get(name, [None])[0]) for name, paths in sorted(cts.items())]
-    return cases, _faults(folder, files, cts, masks, lungs)
+    return cases, _faults(folder, cts, masks, lungs, loose)
 
 
 def is_dicom_image(path: Path) -> bool:
@@ -110,10 +119,10 @@ def _dicom_name(path: Path) -> str:
 
 def _faults(
     folder: Path,
-    files: list[Path],
     cts: dict[str, list[Path]],
     masks: dict[str, list[Path]],
     lungs: dict[str, list[Path]],
+    loose: list[Path],
 ) -> list[str]:
     def listed(paths: list[Path]) -> str:
         return " and ".join(path.relative_to(folder.parent).as_posix() for path in paths)
@@ -130,5 +139,9 @@ def _faults(
         for name, paths in found.items()
         if name not in cts
     ]
-    loose = [path for path in files if path.parent == folder and is_dicom_image(path)]
-    return faults + [f"{listed([path])} is a DICOM file without a folder of its own" for path in loose]
+    if len(loose) == 1:
+        faults.append(f"{listed(loose)} is a DICOM file without a folder of its own")
+    elif loose:
+        more = f"{listed(loose[:1])} and {len(loose) - 1} more"
+        faults.append(f"{more} are DICOM files without a folder of their own")
+    return faults

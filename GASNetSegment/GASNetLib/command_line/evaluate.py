@@ -74,8 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.predictions and arguments.threshold is not None:
         arguments.refuse("--threshold goes with --model: predictions are masks already")
     predict = _predictor(arguments)
-    rows, failed = {}, []
-    references = _references(arguments.cases)
+    rows = {}
+    references, failed = _references(arguments.cases, arguments.predictions)
     with progress_bar() as progress:
         for position, reference in enumerate(references):
             progress(reference.name, position / len(references))
@@ -116,18 +116,23 @@ def _stored_prediction(folder: Path, reference: Reference) -> tuple[np.ndarray, 
     return read_mask(found[0], read_volume(reference.ct).geometry)
 
 
-def _references(path: Path) -> list[Reference]:
+def _references(path: Path, predictions: Path | None) -> tuple[list[Reference], list[list[str]]]:
+    """The cases with a reference, and what in a folder cannot be used: its place and the reason."""
     if path.is_dir() and not any((path / role).is_dir() for role in ROLES):
-        found = [Reference(case.name, case.ct, case.mask) for case in find_cases(path)[0] if case.mask]
+        cases, faults = find_cases(path, [predictions] if predictions else [])
+        unmarked = [case.name for case in cases if not case.mask]
     else:
-        cases = read_cohort(path).cases
-        found = [Reference(c.name, c.ct, c.mask) for c in cases if c.mask or c.role == "healthy"]
+        cases, faults = read_cohort(path).cases, []
+        unmarked = [case.name for case in cases if not case.mask and case.role != "healthy"]
+    found = [Reference(case.name, case.ct, case.mask) for case in cases if case.name not in unmarked]
+    if unmarked:
+        print(f"Left out, as they have no mask: {', '.join(unmarked)}.", file=sys.stderr)
     if not found:
         raise InputError(
-            f"{path} holds no CT with a reference mask.",
+            " ".join([f"{path} holds no CT with a reference mask.", *(f"{fault}." for fault in faults)]),
             "Name masks like their CTs, with _lesion at the end.",
         )
-    return found
+    return found, [[str(path), f"{fault}."] for fault in faults]
 
 
 def _figures(reference: Reference, predict: Predict) -> dict[str, float | None]:

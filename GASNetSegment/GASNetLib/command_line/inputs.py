@@ -7,8 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cohort.tree import find_cases, is_dicom_image
+from ..cohort.tree import is_dicom_image
 from ..errors import InputError
+from ..folder_run import cases_in
 from ..volume import case_name
 
 
@@ -57,16 +58,12 @@ def find_inputs(paths: list[Path], leave_out: Collection[Path]) -> tuple[list[In
 
 
 def _in_folder(folder: Path, leave_out: Collection[Path]) -> tuple[list[Input], list[Failure]]:
-    own = folder.resolve()
-    inside = [result for result in map(Path.resolve, leave_out) if own in result.parents]
-    found, faults = find_cases(folder, inside)
-    cases = [Input(case.name, case.ct, case.ct.is_dir()) for case in found]
-    if any(is_dicom_image(path) for path in folder.iterdir() if path.is_file()):
-        # The folder itself is the series: its files need no folder of their own.
-        return [Input(own.name, folder, is_dicom=True), *cases], []
-    if not cases:
-        faults.append(f"The folder {folder} holds no CT; choose a folder of CTs or of DICOM folders")
-    return cases, [Failure(str(folder), f"{fault}.") for fault in faults]
+    try:
+        cases, faults = cases_in(folder, leave_out)
+    except InputError as error:
+        return [], [Failure(str(folder), str(error))]
+    failures = [Failure(fault["case"], fault["error"]) for fault in faults]
+    return [Input(case.name, case.ct, case.ct.is_dir()) for case in cases], failures
 
 
 def _series_of(files: list[Path]) -> list[Input]:
