@@ -37,7 +37,7 @@ def lesions_above(evidence: np.ndarray, threshold: float) -> np.ndarray:
     Raises:
         ValueError: not between 0 and 1.
     """
-    return (evidence[..., PROBABILITY] > round(stepped(threshold) * STEPS)).astype(np.uint8)
+    return (evidence[..., PROBABILITY] > round(stepped(threshold) * STEPS)).view(np.uint8)
 
 
 def stepped(threshold: float) -> float:

@@ -47,6 +47,13 @@ class Geometry:
         matrix[:3, 3] = self.origin
         return matrix
 
+    def part(self, box: tuple[slice, slice, slice]) -> Geometry:
+        """Grid of the part ``array[box]`` of an array (z, y, x) on this grid; the slices have start and stop."""
+        start = [part.start for part in box[::-1]]
+        origin = self.index_to_physical @ [*start, 1.0]
+        size = tuple(part.stop - part.start for part in box[::-1])
+        return Geometry(size, self.spacing, tuple(origin[:3].tolist()), self.direction)
+
     def corners(self) -> np.ndarray:
         """LPS positions in mm of the eight outer corners (voxel edges, not centres), shape (8, 3)."""
         steps = np.array(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij")).reshape(3, -1).T

@@ -16,6 +16,13 @@ def box_around(mask: np.ndarray) -> Slices:
     return tuple(_range(line) for line in (rows, plane.any(axis=1), plane.any(axis=0)))
 
 
+def box_of_both(first: Slices, second: Slices) -> Slices:
+    """The smallest box that holds two boxes."""
+    return tuple(
+        slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True)
+    )
+
+
 def _range(line: np.ndarray) -> slice:
     present = np.flatnonzero(line)
     return slice(int(present[0]), int(present[-1]) + 1)

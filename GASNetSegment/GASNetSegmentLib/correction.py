@@ -30,6 +30,7 @@ class Changes:
 
 def changes(result: Result) -> Changes:
     """Compare the lesion segment with the AI's original at the threshold."""
-    agreement = overlap(result.lesions, result.ai_lesions)
+    part = result.part()
+    agreement = overlap(part.lesions, result.ai_lesions_in(part.box))
     voxel_ml = result.geometry.voxel_ml
     return Changes(agreement.false_positives * voxel_ml, agreement.false_negatives * voxel_ml, agreement.dice)

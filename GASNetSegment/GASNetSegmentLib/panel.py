@@ -119,3 +119,4 @@ def fill_table(table, headers: list[str], rows: list[list[str]]) -> None:
         for column, text in enumerate(texts):
             table.setItem(row, column, qt.QTableWidgetItem(text))
     table.resizeColumnsToContents()
+    table.horizontalHeader().setStretchLastSection(True)  # resizing undoes what the .ui file asks for

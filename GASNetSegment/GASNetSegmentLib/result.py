@@ -17,17 +17,34 @@ import slicer
 from GASNetLib.errors import InputError
 from GASNetLib.evidence import LUNGS as LUNGS_COMPONENT
 from GASNetLib.evidence import lesions_above, stepped
+from GASNetLib.export import segment_meaning
+from GASNetLib.mask_box import Slices, box_around, box_of_both
 from GASNetLib.provenance import PREFIX
 
 from .ct_nodes import geometry_of, image_hash, place_beside, set_geometry
-from .segments import segment_array, set_segment_array
-from .terminology import LESION_MEANING, LUNGS_MEANING, Meaning, describe
+from .segments import segment_array, segment_part, set_segment_array
+from .terminology import describe
 
-LESION, LUNGS = LESION_MEANING.name, LUNGS_MEANING.name
+LESION, LUNGS = segment_meaning.LESION.name, segment_meaning.LUNGS.name
 """IDs and names of the two segments."""
 
 EVIDENCE_ROLE = "GASNet.evidence"
 THRESHOLD, IMAGE_SHA256 = "threshold", "image_sha256"
+BOX = "GASNet.box"
+"""Attribute of the evidence: the box that holds all of it, [[start, stop], …] along z, y, x."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a result in which anything is marked; all arrays (z, y, x).
+
+    Attributes:
+        box: of the CT's grid. lesions: as they are now. lung_labels: 1 right, 2 left.
+    """
+
+    box: Slices
+    lesions: np.ndarray
+    lung_labels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -64,8 +81,8 @@ class Result:
                 segmentation_node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
             place_beside(segmentation_node, volume_node)
             result = cls(segmentation_node, _evidence_node(segmentation_node, volume_node, evidence))
-            _ensure_segment(segmentation_node, LESION, LESION_MEANING)
-            _ensure_segment(segmentation_node, LUNGS, LUNGS_MEANING)
+            _ensure_segment(segmentation_node, LESION, segment_meaning.LESION)
+            _ensure_segment(segmentation_node, LUNGS, segment_meaning.LUNGS)
             result._describe({**provenance, IMAGE_SHA256: image_hash(volume_node)})
             set_segment_array(segmentation_node, LUNGS, evidence[..., LUNGS_COMPONENT] != 0, volume_node)
             result.set_lesions(result.ai_lesions)
@@ -127,12 +144,44 @@ class Result:
     @property
     def ai_lesions(self) -> np.ndarray:
         """What the AI found at the threshold, uint8 (z, y, x)."""
-        return lesions_above(self.evidence, self.threshold)
+        mask = np.zeros(self.evidence.shape[:3], np.uint8)
+        mask[self._evidence_box] = self.ai_lesions_in(self._evidence_box)
+        return mask
+
+    def ai_lesions_in(self, box: Slices) -> np.ndarray:
+        """A box of what the AI found at the threshold, uint8 (z, y, x)."""
+        return lesions_above(self.evidence[box], self.threshold)
 
     @property
     def lesions(self) -> np.ndarray:
         """The lesion segment as it is now, uint8 (z, y, x)."""
         return segment_array(self.node, LESION, self.evidence_node)
+
+    def part(self) -> Part:
+        """Lesions and lungs without the rest of the CT, which is most of it."""
+        lesions, place = segment_part(self.node, LESION, self.evidence_node)
+        box = box_of_both(self._evidence_box, place) if lesions.size else self._evidence_box
+        lung_labels = self.lung_labels[box]
+        now = np.zeros(lung_labels.shape, np.uint8)
+        if lesions.size:
+            start = [inner.start - outer.start for inner, outer in zip(place, box, strict=True)]
+            now[tuple(slice(a, a + size) for a, size in zip(start, lesions.shape, strict=True))] = lesions
+        return Part(box, now, lung_labels)
+
+    @property
+    def _evidence_box(self) -> Slices:
+        kept = self.evidence_node.GetAttribute(BOX)
+        if kept:
+            return tuple(slice(*ends) for ends in json.loads(kept))
+        return tuple(slice(0, size) for size in self.evidence.shape[:3])
+
+    @property
+    def lesion_stamp(self) -> int:
+        """A number that grows with each change of the lesion segment's voxels."""
+        segment = self.node.GetSegmentation().GetSegment(LESION)
+        name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+        labelmap = segment.GetRepresentation(name) if segment is not None else None
+        return labelmap.GetMTime() if labelmap is not None else 0
 
     @property
     def lung_labels(self) -> np.ndarray:
@@ -147,6 +196,20 @@ class Result:
     def set_lesions(self, mask: np.ndarray) -> None:
         """Write the lesion segment (z, y, x)."""
         set_segment_array(self.node, LESION, mask, self.evidence_node)
+
+    def drop_surface(self) -> bool:
+        """Take the lesion out of the 3D views: its surface takes Slicer long to follow a slider.
+
+        Returns:
+            Whether it was there.
+        """
+        segment = self.node.GetSegmentation().GetSegment(LESION)
+        name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+        return segment is not None and segment.RemoveRepresentation(name)
+
+    def make_surface(self) -> None:
+        """Show the lesion in the 3D views as it is now; done at once where nothing changed."""
+        self.node.CreateClosedSurfaceRepresentation()
 
     def _describe(self, provenance: dict) -> None:
         """Attributes of the node, and tags of the lesion segment, which go into exported files."""
@@ -168,7 +231,7 @@ def has_lesions(segmentation_node) -> bool:
     return labelmap.GetNumberOfPoints() > 0 and labelmap.GetScalarRange()[1] > 0
 
 
-def _ensure_segment(segmentation_node, segment_id: str, meaning: Meaning) -> None:
+def _ensure_segment(segmentation_node, segment_id: str, meaning: segment_meaning.Meaning) -> None:
     segmentation = segmentation_node.GetSegmentation()
     if segmentation.GetSegment(segment_id) is None:
         segmentation.AddEmptySegment(segment_id, segment_id)
@@ -183,6 +246,8 @@ def _evidence_node(segmentation_node, volume_node, evidence: np.ndarray):
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", name)
         segmentation_node.SetNodeReferenceID(EVIDENCE_ROLE, node.GetID())
     slicer.util.updateVolumeFromArray(node, evidence)
+    box = box_around(np.ascontiguousarray(evidence).view(np.uint16)[..., 0])
+    node.SetAttribute(BOX, json.dumps([[ends.start, ends.stop] for ends in box]))
     set_geometry(node, volume_node)
     place_beside(node, volume_node)
     return node

@@ -28,10 +28,9 @@ class ResultSection:
         self._panel, self._ui, self._device = panel, panel.ui, device
         self._quantities = None
         self._result: Result | None = None
-        self._later = qt.QTimer()
-        self._later.setSingleShot(True)
-        self._later.setInterval(QUIET_MS)
-        self._later.connect("timeout()", self.show_figures)
+        self._is_new = False
+        self._figures_later = _quiet_timer(self.show_figures)
+        self._surface_later = _quiet_timer(self._make_surface)
         self._ui.thresholdSlider.connect("valueChanged(double)", self._set_threshold)
         self._ui.fociTable.connect("cellClicked(int,int)", self._jump_to_focus)
         self._ui.copyButton.connect("clicked(bool)", self._copy)
@@ -41,6 +40,7 @@ class ResultSection:
     def show(self, result: Result | None) -> None:
         """Show a result, or that there is none."""
         self._result = result
+        self._surface_later.stop()
         self._ui.resultSection.enabled = result is not None
         if result is None:
             self._forget_figures()
@@ -63,15 +63,30 @@ class ResultSection:
 
     def refresh_soon(self) -> None:
         """The lesion changes: measure it again when it is still."""
-        self._later.start()
+        self._figures_later.start()
 
     def stop(self) -> None:
         """Measure nothing any more."""
-        self._later.stop()
+        self._figures_later.stop()
+        self._surface_later.stop()
+
+    def present(self) -> None:
+        """Show a new result where its largest focus lies; in 3D a moment later, for surfaces take Slicer long."""
+        self._jump_to_focus(0, 0)
+        self._is_new = True
+        self._surface_later.start()
+
+    def _make_surface(self) -> None:
+        if self._result is None:
+            return
+        self._result.make_surface()
+        if self._is_new and slicer.app.layoutManager() is not None:
+            slicer.util.resetThreeDViews()
+        self._is_new = False
 
     def show_figures(self) -> None:
         """Measure the lesion as it is and show it."""
-        self._later.stop()
+        self._figures_later.stop()
         if self._result is None:
             return
         with self._panel.problems_shown():
@@ -97,6 +112,8 @@ class ResultSection:
     def _set_threshold(self, value: float) -> None:
         if self._result is not None:
             with self._panel.problems_shown():
+                if self._result.drop_surface() or self._surface_later.active:
+                    self._surface_later.start()
                 self._panel.logic.setThreshold(self._result.node, value)
                 self._ui.provenanceLabel.text = _describe(self._result.provenance)
                 self.refresh_soon()
@@ -177,6 +194,14 @@ class ResultSection:
     def _restore_failed(self, error: GASNetError, details: str) -> None:
         self._show_restore()
         self._panel.show_problem(error, details)
+
+
+def _quiet_timer(function: Callable[[], None]):
+    timer = qt.QTimer()
+    timer.setSingleShot(True)
+    timer.setInterval(QUIET_MS)
+    timer.connect("timeout()", function)
+    return timer
 
 
 def result_of(node) -> Result | None:

@@ -1,4 +1,5 @@
-"""Sample CTs in Slicer's Sample Data module: a synthetic one, made here without a network."""
+"""Sample CTs in Slicer's Sample Data module: a public one of a COVID-19 patient, fetched when it is clicked,
+and a synthetic one, made here without a network."""
 
 from __future__ import annotations
 
@@ -11,6 +12,14 @@ CATEGORY = "GASNet"
 SYNTHETIC = "GASNetSyntheticCT"
 SHAPE = (96, 192, 192)
 
+COVID = "GASNetCovidCT"
+COVID_URL = (
+    "https://github.com/rbumm/SlicerLungCTAnalyzer/releases/download/SampleData/LungCTAnalyzerChestCT.nrrd"
+)
+COVID_SHA256 = "9bb74f4383bce0ced80243916e785ce564cc2c8f535e8273da8a04f80dff4287"
+"""Address and hash as the extension Lung CT Analyzer publishes them in its source; a patient with COVID-19, shown
+with the patient's permission."""
+
 
 def register(icons: Path) -> None:
     """Add the samples to the Sample Data module, if this Slicer has it."""
@@ -18,6 +27,15 @@ def register(icons: Path) -> None:
         import SampleData
     except ImportError:
         return
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category=CATEGORY,
+        sampleName=_("COVID-19 chest CT (Lung CT Analyzer)"),
+        uris=COVID_URL,
+        fileNames=f"{COVID}.nrrd",
+        nodeNames=_("COVID-19 chest CT"),
+        thumbnailFileName=str(icons / "GASNetSegment.svg"),
+        checksums=f"SHA256:{COVID_SHA256}",
+    )
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category=CATEGORY,
         sampleName=_("Synthetic chest CT with lesions"),

@@ -11,7 +11,7 @@ import slicer
 from GASNetLib.errors import Cancelled, InputError, ResourceError
 from GASNetLib.model_store import ModelStore
 
-from . import labelled_samples
+from . import labelled_samples, original_outline
 from .correction import Changes, changes
 from .ct_nodes import ct_array, geometry_of, place_beside, set_geometry, world_position
 from .labelled_samples import SavedSample
@@ -36,6 +36,8 @@ class SceneLogic:
         self.case_folder = case_folder
         self._loaded: tuple[Path, object] | None = None
         self._histories: dict[str, object] = {}
+        self._untouched: dict[str, int] = {}
+        """Stamp of each lesion, by node ID, when the AI's result was written into it."""
 
     # --- segment ------------------------------------------------------------------------------------------
 
@@ -137,7 +139,8 @@ class SceneLogic:
             segmentationNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
         elif has_lesions(segmentationNode):
             self.saveUndoState(segmentationNode)
-        Result.put(volumeNode, segmentationNode, evidence, provenance)
+        self._remember_untouched(Result.put(volumeNode, segmentationNode, evidence, provenance))
+        original_outline.renew(segmentationNode)
         return segmentationNode
 
     # --- the result ---------------------------------------------------------------------------------------
@@ -152,16 +155,10 @@ class SceneLogic:
             InputError: no result of GASNet, or its CT is gone.
         """
         from GASNetLib.quantify import quantify
-        from GASNetLib.volume import volume_from_array
 
         result = Result.of(segmentationNode)
-        ct = ct_array(result.ct)
-        if ct.shape != result.evidence.shape[:3]:
-            raise InputError(
-                f"{result.ct.GetName()} was changed since it was segmented.", "Segment it again."
-            )
-        hu = volume_from_array(ct, result.geometry).hu
-        return quantify(hu, result.lesions, result.lung_labels, result.geometry)
+        part = result.part()
+        return quantify(_hu(result)[part.box], part.lesions, part.lung_labels, result.geometry.part(part.box))
 
     def provenance(self, segmentationNode) -> dict:
         """Where a result comes from: model and hash, software version, threshold, device, time, notes."""
@@ -185,7 +182,8 @@ class SceneLogic:
             ValueError: not between 0 and 1.
         """
         result = Result.of(segmentationNode)
-        if changes(result).any:
+        untouched = self._untouched.get(segmentationNode.GetID()) == result.lesion_stamp
+        if not untouched and changes(result).any:
             if not discardChanges:
                 raise InputError(
                     f"The lesion in {segmentationNode.GetName()} was corrected; a new threshold undoes that.",
@@ -193,6 +191,11 @@ class SceneLogic:
                 )
             self.saveUndoState(segmentationNode)
         result.set_threshold(value)
+        self._remember_untouched(result)
+        original_outline.renew(segmentationNode)
+
+    def _remember_untouched(self, result: Result) -> None:
+        self._untouched[result.node.GetID()] = result.lesion_stamp
 
     def focusPosition(self, segmentationNode, focus) -> tuple[float, float, float]:
         """World RAS position in mm of a focus of :meth:`quantify`, to jump to."""
@@ -203,6 +206,18 @@ class SceneLogic:
     def changes(self, segmentationNode) -> Changes:
         """What was changed against the AI's original: ml added and removed, Dice."""
         return changes(Result.of(segmentationNode))
+
+    def showOriginal(self, segmentationNode, shown: bool = True) -> None:
+        """Outline the AI's result at the present threshold beside the corrected lesion, or hide all outlines.
+
+        An outline cannot be edited and is not saved.
+
+        Raises:
+            InputError: no result of GASNet.
+        """
+        original_outline.hide()
+        if shown:
+            original_outline.show(Result.of(segmentationNode))
 
     def restoreOriginal(self, segmentationNode) -> None:
         """Give the lesion segment the AI's result at the present threshold again (:meth:`undo` goes back)."""
@@ -225,16 +240,20 @@ class SceneLogic:
         """Bring back the segments as they were before they were last replaced; False if there is nothing
         to undo."""
         history = self._histories.get(segmentationNode.GetID())
-        return bool(
+        done = bool(
             history is not None
             and history[0] is segmentationNode.GetSegmentation()
             and history[1].IsRestorePreviousStateAvailable()
             and history[1].RestorePreviousState()
         )
+        if done and segmentationNode.GetDisplayNode() is not None:
+            segmentationNode.GetDisplayNode().Modified()  # a restored state tells nobody, views least of all
+        return done
 
     def forgetUndoStates(self) -> None:
         """Free what :meth:`undo` needs; the scene is closing."""
         self._histories.clear()
+        self._untouched.clear()
 
     # --- labelled samples ---------------------------------------------------------------------------------
 
@@ -348,6 +367,22 @@ class SceneLogic:
         if self._loaded is None or self._loaded[0] != path:
             self._loaded = (path, load_model(path))
         return self._loaded[1]
+
+
+def _hu(result: Result) -> np.ndarray:
+    """The CT of a result in HU.
+
+    Raises:
+        InputError: the CT is gone, or of another size than when it was segmented.
+    """
+    from GASNetLib.volume import volume_from_array
+
+    ct = ct_array(result.ct)
+    if ct.shape != result.evidence.shape[:3]:
+        raise InputError(f"{result.ct.GetName()} was changed since it was segmented.", "Segment it again.")
+    if result.provenance["intensities"] == "hu" and ct.dtype.kind == "i":
+        return ct  # as most are: 100 MB need not be looked at again for each stroke of a brush
+    return volume_from_array(ct, result.geometry).hu
 
 
 def _new_volume(like_node, name: str, array: np.ndarray):

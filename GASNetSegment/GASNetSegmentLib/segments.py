@@ -14,11 +14,25 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from GASNetLib.errors import InputError
-from GASNetLib.mask_box import box_around
+from GASNetLib.mask_box import Slices, box_around
 
 
 def segment_array(segmentation_node, segment_id: str, volume_node) -> np.ndarray:
     """One segment on the grid of a volume node, uint8 (z, y, x), 1 inside.
+
+    Raises:
+        InputError: there is no such segment, or it cannot be had as a label map.
+    """
+    part, box = segment_part(segmentation_node, segment_id, volume_node)
+    array = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
+    array[box] = part
+    return array
+
+
+def segment_part(segmentation_node, segment_id: str, volume_node) -> tuple[np.ndarray, Slices]:
+    """One segment in the box that Slicer keeps it in: bool (z, y, x), and the box in the grid of a volume node.
+
+    A lesion takes a hundredth of a CT: what follows a brush must not touch the rest.
 
     Raises:
         InputError: there is no such segment, or it cannot be had as a label map.
@@ -30,10 +44,9 @@ def segment_array(segmentation_node, segment_id: str, volume_node) -> np.ndarray
     labelmap = slicer.vtkOrientedImageData()
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     logic.GetSegmentBinaryLabelmapRepresentation(segmentation_node, segment_id, labelmap, False)
-    size = volume_node.GetImageData().GetDimensions()
-    array = np.zeros(size[::-1], np.uint8)
+    nothing = np.zeros((0, 0, 0), bool), (slice(0, 0),) * 3
     if labelmap.GetNumberOfPoints() == 0:
-        return array
+        return nothing
     on_grid = slicer.vtkOrientedImageData()
     slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
         labelmap,
@@ -43,10 +56,10 @@ def segment_array(segmentation_node, segment_id: str, volume_node) -> np.ndarray
         False,
         _transform_between(segmentation_node, volume_node),
     )
-    part = _scalars(on_grid)
+    if on_grid.GetNumberOfPoints() == 0:
+        return nothing
     x0, x1, y0, y1, z0, z1 = on_grid.GetExtent()
-    array[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1] = part != 0
-    return array
+    return _scalars(on_grid) != 0, (slice(z0, z1 + 1), slice(y0, y1 + 1), slice(x0, x1 + 1))
 
 
 def set_segment_array(segmentation_node, segment_id: str, mask: np.ndarray, volume_node) -> None:

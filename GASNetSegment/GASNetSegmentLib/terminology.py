@@ -1,4 +1,5 @@
-"""The coded meaning and the colour of the segments (SNOMED CT), as shipped in Resources/Terminology."""
+"""Slicer's side of what the segments mean (:mod:`GASNetLib.export.segment_meaning`): tags, and the shipped
+terminologies."""
 
 from __future__ import annotations
 
@@ -6,13 +7,10 @@ from pathlib import Path
 
 import slicer
 
-from GASNetLib.export.segment_meaning import ANATOMY, CONTEXT, LESION, LUNG, Code, Meaning
+from GASNetLib.export.segment_meaning import CONTEXT, Meaning
 
 TERMINOLOGY_FILE = Path("Terminology") / "GASNet.term.json"
 REGIONS_FILE = Path("Terminology") / "GASNetRegions.term.json"
-
-LESION_MEANING = LESION
-LUNGS_MEANING = Meaning("Lungs", ANATOMY, LUNG, Code("", "", ""), None, (197 / 255, 165 / 255, 145 / 255))
 
 
 def describe(segment, meaning: Meaning) -> None:

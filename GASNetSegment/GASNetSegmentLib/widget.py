@@ -33,6 +33,7 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = None
         self._gui_tag = None
         self._watched = None
+        self._stamp = 0
         self._input = None
 
     def setup(self) -> None:
@@ -154,6 +155,7 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.resultSection.collapsed = False
         self.ui.correctSection.collapsed = False
         _show_in_views(node)
+        self.result.present()
 
     def _show(self, node) -> None:
         """Make a segmentation the one that all sections are about."""
@@ -164,16 +166,27 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.sample.show(result)
 
     def _watch(self, node) -> None:
-        event = slicer.vtkSegmentation.SourceRepresentationModified
+        edited = slicer.vtkSegmentation.SourceRepresentationModified
+        displayed = slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent  # all that Undo and Redo tell
         if self._watched is not None:
-            self.removeObserver(self._watched.GetSegmentation(), event, self._on_edited)
+            self.removeObserver(self._watched.GetSegmentation(), edited, self._on_edited)
+            self.removeObserver(self._watched, displayed, self._on_edited)
         self._watched = node
         if node is not None:
-            self.addObserver(node.GetSegmentation(), event, self._on_edited)
+            self.addObserver(node.GetSegmentation(), edited, self._on_edited)
+            self.addObserver(node, displayed, self._on_edited)
+        self._stamp = self._lesion_stamp()
+
+    def _lesion_stamp(self) -> int:
+        result = result_of(self._watched)
+        return 0 if result is None else result.lesion_stamp
 
     def _on_edited(self, caller, event) -> None:
-        self.result.refresh_soon()
-        self.correct.refresh_soon()
+        stamp = self._lesion_stamp()
+        if stamp != self._stamp:  # it may only have got another colour
+            self._stamp = stamp
+            self.result.refresh_soon()
+            self.correct.refresh_soon()
 
     def _on_changes(self, corrected: bool) -> None:
         self.result.set_corrected(corrected)
@@ -196,9 +209,8 @@ def _worker_client() -> WorkerClient:
 
 
 def _show_in_views(node) -> None:
-    """The CT with the lesion over it in the slices, and the lesion in 3D."""
+    """The CT with the lesion over it in the slices."""
     role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
-    node.CreateClosedSurfaceRepresentation()
     node.GetDisplayNode().SetVisibility(True)
     if slicer.app.layoutManager() is not None:
         slicer.util.setSliceViewerLayers(background=node.GetNodeReference(role))

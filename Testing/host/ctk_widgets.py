@@ -56,15 +56,15 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton, _Collapsible):
         self.setChecked(True)
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
         self.setContentsMargins(0, HEADER, 0, 0)
-        self.toggled.connect(lambda checked: self.setCollapsed(not checked))
+        self.toggled.connect(lambda checked: self._collapse(not checked))
 
     def setCollapsed(self, collapsed: bool) -> None:
-        if self.stand_in.values["collapsed"] == collapsed:
-            return
-        self.collapse_children(collapsed)
-        self.setChecked(not collapsed)
-        self.setMaximumHeight(HEADER if collapsed else 16777215)
+        self.setChecked(not collapsed)  # the change of the check collapses it, as in CTK
+
+    def _collapse(self, collapsed: bool) -> None:
         self.stand_in.keep("collapsed", collapsed)
+        self.setMaximumHeight(HEADER if collapsed else 16777215)
+        self.collapse_children(collapsed)
         self.stand_in.emit("contentsCollapsed(bool)", collapsed)
 
     def sizeHint(self) -> QtCore.QSize:

@@ -634,9 +634,16 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
 
     def undo(self) -> None:
         self._history.RestorePreviousState()
+        self._tell_restored()
 
     def redo(self) -> None:
         self._history.RestoreNextState()
+        self._tell_restored()
+
+    def _tell_restored(self) -> None:
+        """A restored history is silent; Slicer's logic then tells that the display changed, and no more."""
+        if self.segmentationNode() is not None:
+            self.segmentationNode().InvokeEvent(slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent)
 
     def setMaximumNumberOfUndoStates(self, number: int) -> None:
         self.stand_in.keep("maximumNumberOfUndoStates", number)

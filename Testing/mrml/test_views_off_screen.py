@@ -12,8 +12,8 @@ slicer = pytest.importorskip("slicer")
 import vtk  # noqa: E402
 from vtk.util.numpy_support import vtk_to_numpy  # noqa: E402
 
+from GASNetLib.export import segment_meaning  # noqa: E402
 from GASNetSegmentLib.result import LESION  # noqa: E402
-from GASNetSegmentLib.terminology import LESION_MEANING  # noqa: E402
 
 PIXELS = 320
 
@@ -90,7 +90,7 @@ def test_lesion_is_drawn_in_3d_and_the_lungs_are_not(scene, segmented, pictures,
     segmented.GetDisplayNode().SetSegmentVisibility(LESION, False)
     hidden = draw(factory, view, managers, pictures / "three-d-hidden.png", application)
 
-    assert LESION_MEANING.colour[0] > LESION_MEANING.colour[1]
+    assert segment_meaning.LESION.colour[0] > segment_meaning.LESION.colour[1]
     assert (redness(shown) > 60).sum() > 500
     assert np.ptp(hidden) == 0  # nothing is left: the lungs are hidden
 

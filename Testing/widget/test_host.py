@@ -333,6 +333,19 @@ class TestUi:
 
 
 class TestStandIns:
+    def test_a_collapsed_section_gives_its_children_back(self, host):
+        import ctk
+        import qt
+
+        button, child = ctk.ctkCollapsibleButton(), qt.QLabel("inside")
+        qt.QVBoxLayout(button).addWidget(child)
+        button.show()
+        for again in range(2):
+            button.collapsed = True
+            assert button.collapsed and not button.checked and child.isHidden()
+            button.click() if again else setattr(button, "collapsed", False)
+            assert not button.collapsed and button.checked and not child.isHidden()
+
     def test_only_what_the_header_shows_to_python(self, host):
         selector = slicer.qMRMLNodeComboBox()
         selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]

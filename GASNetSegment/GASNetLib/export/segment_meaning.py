@@ -54,6 +54,7 @@ LESION = Meaning(
     LUNG,
     (230 / 255, 76 / 255, 60 / 255),
 )
+LUNGS = Meaning("Lungs", ANATOMY, LUNG, Code("", "", ""), None, (197 / 255, 165 / 255, 145 / 255))
 RIGHT_LUNG = Meaning(
     "Right lung", ANATOMY, LUNG, Code("24028007", "Right"), None, (172 / 255, 138 / 255, 115 / 255)
 )
