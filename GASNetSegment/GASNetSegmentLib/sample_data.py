@@ -17,8 +17,8 @@ COVID_URL = (
     "https://github.com/rbumm/SlicerLungCTAnalyzer/releases/download/SampleData/LungCTAnalyzerChestCT.nrrd"
 )
 COVID_SHA256 = "9bb74f4383bce0ced80243916e785ce564cc2c8f535e8273da8a04f80dff4287"
-"""Address and hash as the extension Lung CT Analyzer publishes them in its source; a patient with COVID-19, shown
-with the patient's permission."""
+"""Address and hash as the extension Lung CT Analyzer publishes them in its source; a patient with COVID-19,
+shown with the patient's permission."""
 
 
 def register(icons: Path) -> None:

@@ -30,7 +30,7 @@ def segment_array(segmentation_node, segment_id: str, volume_node) -> np.ndarray
 
 
 def segment_part(segmentation_node, segment_id: str, volume_node) -> tuple[np.ndarray, Slices]:
-    """One segment in the box that Slicer keeps it in: bool (z, y, x), and the box in the grid of a volume node.
+    """One segment in the box that Slicer keeps it in: bool (z, y, x), and that box in a volume node's grid.
 
     A lesion takes a hundredth of a CT: what follows a brush must not touch the rest.
 
