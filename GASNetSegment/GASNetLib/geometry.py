@@ -48,7 +48,7 @@ class Geometry:
         return matrix
 
     def part(self, box: tuple[slice, slice, slice]) -> Geometry:
-        """Grid of the part ``array[box]`` of an array (z, y, x) on this grid; the slices have start and stop."""
+        """Grid of the part ``array[box]`` of an array (z, y, x) on this grid; slices with start and stop."""
         start = [part.start for part in box[::-1]]
         origin = self.index_to_physical @ [*start, 1.0]
         size = tuple(part.stop - part.start for part in box[::-1])

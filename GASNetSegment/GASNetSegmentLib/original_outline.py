@@ -1,7 +1,7 @@
 """The AI's original as an outline over the slices, beside the corrected lesion: shown on demand.
 
-It stands in a segmentation node of its own that no selector offers, so that no brush can touch it, and that is
-not saved: what the AI found follows from the evidence and the threshold at any time.
+It stands in a segmentation node of its own that no selector offers, so that no brush can touch it, and that
+is not saved: what the AI found follows from the evidence and the threshold at any time.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class ResultSection:
         self._surface_later.stop()
 
     def present(self) -> None:
-        """Show a new result where its largest focus lies; in 3D a moment later, for surfaces take Slicer long."""
+        """Show a new result where its largest focus lies; in 3D a moment later, surfaces take Slicer long."""
         self._jump_to_focus(0, 0)
         self._is_new = True
         self._surface_later.start()
