@@ -11,7 +11,7 @@ from ..atomic import write_atomically
 from ..cohort import Cohort
 from ..cohort.content import content_digest
 from ..device import choose_device
-from ..model import load_model
+from ..model import load_model, read_model_info
 from ..run.errors import RunError
 from ..run.folder import RunFolder
 from .batches import Crops
@@ -57,17 +57,16 @@ def figures_on_test(run: RunFolder, crops: Crops) -> dict[str, Any] | None:
     """
     if not run.best_model.exists():
         return None
-    model = load_model(run.best_model)
-    names = sorted(crops)
-    kept = _kept(run)
-    if kept is not None and kept["model"] == model.info.sha256 and sorted(kept["cases"]) == names:
+    names, kept = sorted(crops), _kept(run)
+    digest = read_model_info(run.best_model).sha256
+    if kept is not None and (kept["model"], sorted(kept["cases"])) == (digest, names):
         return dict(kept)
-    config = run.config()
+    model, config = load_model(run.best_model), run.config()
     device = choose_device(config["device"])
     # The precision is that of the training: the same rounding as on the validation cases.
     settings = replace(from_data(config["settings"]), calibrate=False)
     found = validate(model.segmenter.to(device), crops, names, settings, device, model.info.threshold)
-    figures = {**asdict(found), "model": model.info.sha256}
+    figures = {**asdict(found), "model": digest}
     write_atomically(run.path / FILE, json.dumps(figures, indent=2).encode())
     return figures
 
