@@ -15,7 +15,7 @@ from .cohort_table import FLAGGED, REFUSED, Row
 CASE, STATUS, REASON = range(3)
 THUMBNAIL_PIXELS = 40
 COLOURS = {REFUSED: "#c0392b", FLAGGED: "#b9770e"}
-CASE_WIDTH, STATUS_WIDTH = 165, 95
+CASE_WIDTH, STATUS_WIDTH, INDENTATION = 180, 92, 12
 
 KEYS = {"labelled": "L", "diseased": "D", "healthy": "H", "validation": "V"}
 
@@ -39,6 +39,7 @@ class CohortTree:
         tree.setIconSize(qt.QSize(THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
         tree.setSelectionMode(qt.QAbstractItemView.ExtendedSelection)
         tree.setDragDropMode(qt.QAbstractItemView.InternalMove)
+        tree.setIndentation(INDENTATION)
         tree.setColumnWidth(CASE, CASE_WIDTH)
         tree.setColumnWidth(STATUS, STATUS_WIDTH)
         root = tree.invisibleRootItem()

@@ -59,23 +59,14 @@ class Curve:
         step = max(1, -(-len(points.values) // POINTS_SHOWN))
         for number, source in enumerate((points.iterations, points.values)):
             shown = np.array(source[::step])
+            if len(shown) == 1:
+                shown = np.repeat(shown, 2)  # VTK complains of a line with one end
             column = self.table.GetTable().GetColumn(number)
             column.SetNumberOfTuples(len(shown))
             vtk_to_numpy(column)[:] = shown
             column.Modified()
         self.table.GetTable().Modified()
         self.table.Modified()
-        self._join(len(points.values) > 1)
-
-    def _join(self, joined: bool) -> None:
-        """Draw a line, or the one point that there is: VTK complains of lines with one end."""
-        line = self.series.LineStyleSolid if joined else self.series.LineStyleNone
-        if self.series.GetLineStyle() != line:
-            self.series.SetLineStyle(line)
-            marked = not joined or self.series.GetYColumnName() == DICE
-            self.series.SetMarkerStyle(
-                self.series.MarkerStyleCircle if marked else self.series.MarkerStyleNone
-            )
 
 
 class Curves:
@@ -97,9 +88,11 @@ class Curves:
             Whether all is drawn (if not, call it again), and the titles of the charts that have changed.
         """
         changed: dict[str, None] = {}
+        before = [chart.StartModify() for chart in self.charts.values()]  # one redrawing for all that changes
         if self._new.begins_anew(name, events):
-            self._remove_curves()
+            self._points = {}
             for title, chart in self.charts.items():
+                chart.RemoveAllPlotSeriesNodeIDs()
                 chart.SetTitle(f"{title}: {name}")
         new = self._new.take(events, EVENTS_AT_ONCE)
         for event in new:
@@ -109,27 +102,23 @@ class Curves:
                 points.values.append(value)
                 changed[quantity] = None
         for quantity in changed:
-            self._curve(quantity).replace(self._points[quantity])
+            self._draw(quantity)
+        for chart, was in zip(self.charts.values(), before, strict=True):
+            chart.EndModify(was)
         drawn = frozenset(title for title, names in CHARTS.items() if not changed.keys().isdisjoint(names))
         return len(new) < EVENTS_AT_ONCE, drawn
 
     def curve(self, quantity: str) -> Curve | None:
         """The curve of a quantity; None before its first value."""
-        return self._curves.get(quantity)
+        return self._curves[quantity] if quantity in self._points else None
 
     def remove(self) -> None:
         """Take all nodes out of the scene."""
-        self._remove_curves()
         for chart in self.charts.values():
             slicer.mrmlScene.RemoveNode(chart)
-
-    def _remove_curves(self) -> None:
-        for chart in self.charts.values():
-            chart.RemoveAllPlotSeriesNodeIDs()
         for curve in self._curves.values():
             slicer.mrmlScene.RemoveNode(curve.series)
             slicer.mrmlScene.RemoveNode(curve.table)
-        self._curves, self._points = {}, {}
 
     def _chart(self, name: str):
         chart = _hidden("vtkMRMLPlotChartNode", f"GASNet {name}")
@@ -137,14 +126,20 @@ class Curves:
         chart.SetYAxisTitle("Dice" if name == "Validation Dice" else "Loss")
         return chart
 
-    def _curve(self, quantity: str) -> Curve:
+    def _draw(self, quantity: str) -> None:
+        """Draw what is known of a quantity; nodes are kept for the next run, since new ones cost time."""
+        chart = self.charts[_title(quantity)]
         if quantity not in self._curves:
-            chart = next(self.charts[title] for title, names in CHARTS.items() if quantity in names)
-            curve = _new_curve(quantity, COLOURS[chart.GetNumberOfPlotSeriesNodes() % len(COLOURS)])
-            curve.replace(self._points[quantity])  # before it is drawn: an empty one is none
+            colour = sum(known in self._curves for known in CHARTS[_title(quantity)])
+            self._curves[quantity] = _new_curve(quantity, COLOURS[colour % len(COLOURS)])
+        curve = self._curves[quantity]
+        curve.replace(self._points[quantity])  # before it is drawn: an empty one is none
+        if not chart.HasPlotSeriesNodeID(curve.series.GetID()):
             chart.AddAndObservePlotSeriesNodeID(curve.series.GetID())
-            self._curves[quantity] = curve
-        return self._curves[quantity]
+
+
+def _title(quantity: str) -> str:
+    return next(title for title, names in CHARTS.items() if quantity in names)
 
 
 def _new_curve(quantity: str, colour: tuple[float, float, float]) -> Curve:
@@ -158,8 +153,8 @@ def _new_curve(quantity: str, colour: tuple[float, float, float]) -> Curve:
     series.SetXColumnName("Iteration")
     series.SetYColumnName(quantity)
     series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
-    series.SetLineStyle(series.LineStyleNone)
-    series.SetMarkerStyle(series.MarkerStyleCircle)
+    series.SetLineStyle(series.LineStyleSolid)
+    series.SetMarkerStyle(series.MarkerStyleCircle if quantity == DICE else series.MarkerStyleNone)
     series.SetColor(*colour)
     return Curve(table, series)
 

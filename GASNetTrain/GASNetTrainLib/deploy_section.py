@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from GASNetSegmentLib.panel import fill_table
 
 from .comparison import FIGURES, ComparisonTable
+from .model_names import model_name
 from .panel import TrainPanel
 from .task import Task
 from .words import number
@@ -61,7 +62,7 @@ class DeploySection:
         """Show what can be done."""
         in_use = self._panel.logic.modelInUse()
         self._ui.inUseLabel.text = _("In use: {model}").format(
-            model=_("none") if in_use is None else in_use.stem
+            model=_("none") if in_use is None else model_name(in_use)
         )
         comparing, some = self._task is not None, bool(self._candidates)
         self._ui.compareButton.enabled = some and in_use is not None and not comparing

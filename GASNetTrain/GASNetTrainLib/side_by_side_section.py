@@ -52,12 +52,14 @@ class SideBySideSection:
     def abandon(self) -> None:
         """The scene closes: what comes back has no place any more."""
         self._waiting, self._nodes = [], []
+        self._ui.sideBySideLabel.text = ""
 
     def _start(self) -> None:
         self._panel.clear_problem()
         with self._panel.problems_shown():
             self._volume_id = self._ui.compareVolumeSelector.currentNode().GetID()
             self._nodes, self._waiting = [], list(self._models())
+            self._ui.sideBySideLabel.text = _("Segmenting with both models…")
             self._ask()
         self.update()
 
@@ -89,7 +91,11 @@ class SideBySideSection:
             self._ask()
             return
         show_side_by_side(volume, self._nodes)
+        old, new = (Result.of(node).provenance["model"] for node in self._nodes)
         self._ended()
+        self._ui.sideBySideLabel.text = _("Left: {old}, in use. Right: {new}, the new one.").format(
+            old=old, new=new
+        )
 
     def _failed(self, error: GASNetError, details: str) -> None:
         self._ended()

@@ -15,6 +15,7 @@ from GASNetLib.errors import InputError
 from GASNetLib.training.presets import PRESETS
 
 from .cohort_section import CohortSection
+from .model_names import model_name
 from .pace import Pace
 from .panel import TrainPanel
 from .run_states import LIVING
@@ -70,7 +71,7 @@ class TrainSection:
         self._models = [*self._panel.logic.models.models(), None]
         self._ui.startBox.clear()
         for path in self._models:
-            text = _("From scratch") if path is None else path.stem
+            text = _("From scratch") if path is None else model_name(path)
             self._ui.startBox.addItem(
                 _("{model} (in use)").format(model=text) if path and path == in_use else text
             )

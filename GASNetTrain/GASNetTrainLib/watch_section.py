@@ -30,6 +30,7 @@ LOOK_S = 0.02
 """How long a look at all trainings may keep Slicer's window from answering."""
 
 COLUMNS = 5
+WIDTHS = (130, 80, 80, 75)
 
 
 class WatchSection:
@@ -64,6 +65,8 @@ class WatchSection:
         ui.runsTable.setHorizontalHeaderLabels(headers)
         ui.runsTable.horizontalHeader().setStretchLastSection(True)
         ui.runsTable.verticalHeader().setVisible(False)
+        for column, width in enumerate(WIDTHS):
+            ui.runsTable.setColumnWidth(column, width)
         ui.previewLabel.setMinimumWidth(1)  # a picture must not keep the panel from becoming narrower
         for name in CHARTS:
             ui.chartBox.addItem(name)
@@ -192,7 +195,7 @@ class WatchSection:
         self._show_preview(run)
         events, complete = run.events_so_far(end - time.monotonic())
         self._log.show(run, state, events, complete)
-        if self._curves is not None:
+        if self._curves is not None and self._ui.curvesButton.checked:
             all_drawn, changed = self._curves.show(run.name, events)
             complete = complete and all_drawn
             if self._ui.chartBox.currentText in changed:
@@ -220,15 +223,15 @@ class WatchSection:
         if not shown:
             if manager is not None and self._layout_before is not None:
                 manager.setLayout(self._layout_before)
-            self.drop_curves()
             return
         self._layout_before = manager.layout if manager is not None else None
-        self._curves = Curves()
+        if self._curves is None:
+            self._curves = Curves()
         self._choose_chart()
         self.look()
 
     def _choose_chart(self) -> None:
-        if self._curves is None or slicer.app.layoutManager() is None:
+        if not self._ui.curvesButton.checked or slicer.app.layoutManager() is None:
             return
         slicer.modules.plots.logic().ShowChartInLayout(self._chart)
         self._fit()

@@ -52,12 +52,13 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.train = TrainSection(self.panel, self.cohort, lambda: self.watch.runs, self.watch.take)
         self.ui.openSegmentButton.connect("clicked(bool)", lambda: slicer.util.selectModule("GASNetSegment"))
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        slicer.app.connect("aboutToQuit()", self.onAboutToQuit)
+        # And not aboutToQuit: Slicer unloads its modules, this one too, before any other slot hears of it.
+        slicer.app.connect("lastWindowClosed()", self.onLastWindowClosed)
         self._update()
 
     def cleanup(self) -> None:
         """The module goes away (reload, Slicer ends): tasks end, trainings go on."""
-        slicer.app.disconnect("aboutToQuit()", self.onAboutToQuit)
+        slicer.app.disconnect("lastWindowClosed()", self.onLastWindowClosed)
         self.watch.stop()
         self.removeObservers()
         self.panel.close()
@@ -78,10 +79,10 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.watch.drop_curves()
         self.side_by_side.abandon()
 
-    def onAboutToQuit(self) -> None:
-        """Slicer ends: trainings go on, or are asked to stop, as the person likes."""
+    def onLastWindowClosed(self) -> None:
+        """A person ends Slicer: trainings go on, or are asked to stop. A script that ends it is not asked."""
         living = self.watch.living
-        if not living or slicer.util.mainWindow() is None or keeps_training(living):
+        if not living or keeps_training(living):
             return
         for run in living:
             run.request_stop()

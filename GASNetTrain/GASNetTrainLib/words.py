@@ -55,8 +55,8 @@ def state_in_words(state: RunState) -> str:
 def event_in_words(event: Event) -> str:
     """A line for the log; empty for what is not worth one."""
     kind = event["kind"]
-    if kind == "prepared":
-        return _("{cases} of {total} cases prepared").format(cases=event["cases"], total=event["total"])
+    if kind == "prepared" and event["cases"] == event["total"]:
+        return _("All {total} cases are prepared").format(total=event["total"])
     if kind == "started":
         text = _("From iteration {iteration} of {iterations} on {device}")
         return text.format(

@@ -106,10 +106,12 @@ class Host:
         manager = self._qt_app.moduleManager()
         if self._qt_app.main_window is not None:
             self._qt_app.main_window.select_module("")
-        self._qt_app.aboutToQuit.emit()
+            self._qt_app.lastWindowClosed.emit()
+        # Slicer's own slot of aboutToQuit comes first and unloads the modules: theirs are cut off by then.
         for name, module in list(manager.modules.items()):
             if isinstance(module, qSlicerScriptedLoadableModule):
                 manager.stand_in.emit("moduleAboutToBeUnloaded(QString)", name)
+        self._qt_app.aboutToQuit.emit()
         self.process_events()
         found = faults.take()
         found += [

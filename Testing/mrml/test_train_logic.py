@@ -484,14 +484,8 @@ def test_curves_follow_the_events(scene, trained):
 
     one = next(i for i, event in enumerate(events) if event["kind"] == "iteration") + 1
     curves.show("young", events[:one])  # a line with one end is no line
-    series = curves.curve("segmentation").series
-    assert (
-        series.GetLineStyle() == series.LineStyleNone and series.GetMarkerStyle() == series.MarkerStyleCircle
-    )
-    curves.show("young", events)
-    assert (
-        series.GetLineStyle() == series.LineStyleSolid and series.GetMarkerStyle() == series.MarkerStyleNone
-    )
+    assert len(set(curves.curve("segmentation").points())) == 1
+    assert len(curves.curve("segmentation").points()) == 2
 
     curves.show("another", events[:half])
     assert len(curves.curve("segmentation").points()) == len(

@@ -233,8 +233,9 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     ui.chartBox.currentText = "Adversarial"
     chart = slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNode()
     assert chart.GetNumberOfPlotSeriesNodes() == 5
+    layout = slicer.app.layoutManager().layout
     ui.curvesButton.click()
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotSeriesNode") == 0
+    assert slicer.app.layoutManager().layout != layout
 
     phantom = make_phantom(seed=1, shape=(24, 48, 48), lesions="moderate")
     ui.compareVolumeSelector.setCurrentNode(volume_node_of(phantom.hu, phantom.geometry, "Open"))
@@ -245,6 +246,7 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     views = [node.GetDisplayNode().GetNthViewNodeID(0) for node in results]
     assert views == ["vtkMRMLSliceNodeRed", "vtkMRMLSliceNodeYellow"]
     assert Result.of(results[0]).provenance["model"] != Result.of(results[1]).provenance["model"]
+    assert ui.sideBySideLabel.text.endswith("Right: evening, the new one.")
 
     before = filled.logic.modelInUse()
     ui.compareButton.click()
@@ -253,7 +255,8 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     assert "thin evidence" in ui.verdictLabel.text
     ui.deployButton.click()
     assert filled.logic.modelInUse().read_bytes() == filled.deploy.candidate[1].read_bytes()
-    assert filled.logic.modelInUse().stem in ui.inUseLabel.text
+    assert ui.inUseLabel.text == "In use: evening"  # and not the name of its file
+    assert "evening (in use)" in [ui.startBox.itemText(row) for row in range(ui.startBox.count)]
     host.dialogs.answer("Export", str(tmp_path / "package.safetensors"))
     ui.exportButton.click()
     assert (tmp_path / "package.safetensors").is_file()
