@@ -31,7 +31,7 @@ class SampleSection:
 
     def _save(self) -> None:
         self._panel.clear_problem()
-        with self._panel.problems_shown():
+        with self._panel.problems_shown(), slicer.util.WaitCursor():  # a large CT takes seconds to compress
             self._panel.logic.saveLabelledSample(self._result.node, self._ui.noteEdit.text)
             self.show(self._result)
 

@@ -20,6 +20,10 @@ from .result import Result, has_lesions
 Progress = Callable[[str, float], None]
 UNDO_STATES = 10
 
+DIFFERENCE_COLOURS = "vtkMRMLColorTableNodeFileDivergingBlueRed.txt"
+DIFFERENCE_SHOWN_HU = 500
+"""Blue: made darker by so much, a lesion gone; red: made denser."""
+
 
 class SceneLogic:
     """Segment, quantify, correct and keep chest CTs of the scene.
@@ -301,14 +305,14 @@ class SceneLogic:
         """Write a restored CT and its difference map into the scene, beside the CT."""
         if volumeNode is None or volumeNode.GetScene() is None:
             raise InputError("The CT was removed from the scene meanwhile.", "Load it again.")
-        return (
-            _new_volume(
-                volumeNode, f"{volumeNode.GetName()} restored healthy", np.rint(restored).astype(np.int16)
-            ),
-            _new_volume(
-                volumeNode, f"{volumeNode.GetName()} difference", np.rint(difference).astype(np.int16)
-            ),
-        )
+        name, display = volumeNode.GetName(), volumeNode.GetDisplayNode()
+        healthy = _new_volume(volumeNode, f"{name} restored healthy", np.rint(restored).astype(np.int16))
+        changed = _new_volume(volumeNode, f"{name} difference", np.rint(difference).astype(np.int16))
+        if display is not None:  # side by side they must look alike
+            _set_window(healthy, display.GetWindow(), display.GetLevel())
+        _set_window(changed, 2 * DIFFERENCE_SHOWN_HU, 0)
+        changed.GetDisplayNode().SetAndObserveColorNodeID(DIFFERENCE_COLOURS)
+        return healthy, changed
 
     # --- many cases ---------------------------------------------------------------------------------------
 
@@ -383,6 +387,11 @@ def _hu(result: Result) -> np.ndarray:
     if result.provenance["intensities"] == "hu" and ct.dtype.kind == "i":
         return ct  # as most are: 100 MB need not be looked at again for each stroke of a brush
     return volume_from_array(ct, result.geometry).hu
+
+
+def _set_window(volume_node, window: float, level: float) -> None:
+    volume_node.GetDisplayNode().SetAutoWindowLevel(False)
+    volume_node.GetDisplayNode().SetWindowLevel(window, level)
 
 
 def _new_volume(like_node, name: str, array: np.ndarray):

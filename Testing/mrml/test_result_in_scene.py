@@ -233,6 +233,9 @@ def test_restored_volumes_lie_on_the_ct(logic, ct, phantom):
 
     assert np.array_equal(slicer.util.arrayFromVolume(restored), phantom.hu - 5)
     assert set(np.unique(slicer.util.arrayFromVolume(difference))) == {-5}
+    shown = difference.GetDisplayNode()
+    assert shown.GetWindow() == 1000 and shown.GetLevel() == 0  # nothing changed is the middle of the colours
+    assert restored.GetDisplayNode().GetWindow() == ct.GetDisplayNode().GetWindow()
     from GASNetSegmentLib.ct_nodes import geometry_of
 
     assert geometry_of(difference).same_as(phantom.geometry)
