@@ -1,4 +1,4 @@
-"""Seconds by stage and peak memory of one segmentation, each CT in a process of its own.
+"""Seconds by stage, on the clock and of work on all cores, and peak memory; each CT in a process of its own.
 
     python Testing/benchmarks/segment.py [CT ...] [--model M] [--runs 2]
 
@@ -15,13 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
 from GASNetLib.device import estimate_memory
-from GASNetLib.model import load_model, starter_model_path
+from GASNetLib.model import Model, load_model, starter_model_path
 from GASNetLib.phantom import make_phantom
 from GASNetLib.quantify import report
-from GASNetLib.segment import segment
+from GASNetLib.segment import Segmentation, segment
 from GASNetLib.volume import read_volume
 
 
@@ -35,24 +36,31 @@ def synthetic_ct(folder: Path) -> Path:
     return path
 
 
+def timed(ct: Path, model: Model) -> tuple[Segmentation, dict[str, np.ndarray]]:
+    """A run, and for each stage the seconds on the clock and of work."""
+    marks = []
+
+    def mark(*stage: object) -> None:
+        marks.append([time.perf_counter(), time.process_time()])
+
+    mark()
+    result = segment(read_volume(ct), model, progress=mark)
+    report(result, result.volume.name)
+    mark()
+    stages = ["read", *result.seconds, "quantify"]
+    return result, dict(zip(stages, np.diff(marks, axis=0), strict=True))
+
+
 def measure(ct: Path, model_path: Path, runs: int) -> None:
-    start = time.perf_counter()
     model = load_model(model_path)
-    loading = time.perf_counter() - start
     for _ in range(runs):
-        start = time.perf_counter()
-        volume = read_volume(ct)
-        reading = time.perf_counter() - start
-        result = segment(volume, model)
-        start = time.perf_counter()
-        report(result, volume.name)
-        quantifying = time.perf_counter() - start
-        stages = {"model": loading, "read": reading, **result.seconds, "quantify": quantifying}
+        result, stages = timed(ct, model)
+        volume = result.volume
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         size = "x".join(map(str, volume.geometry.size))
         print(
             f"{volume.name} {size} {result.device}: "
-            + ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in stages.items())
+            + ", ".join(f"{stage} {clock:.2f} s ({work:.2f})" for stage, (clock, work) in stages.items())
             + f"; lungs to restore {sum(result.seconds.values()):.2f} s; peak {peak / 2**30:.2f} GB"
             + f" (estimate {estimate_memory(volume.geometry, model.info) / 2**30:.2f} GB)",
             flush=True,
