@@ -32,6 +32,7 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
+        self._closing = False
 
     def setup(self) -> None:
         """Build the panel."""
@@ -81,6 +82,9 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onLastWindowClosed(self) -> None:
         """A person ends Slicer: trainings go on, or are asked to stop. A script that ends it is not asked."""
+        if self._closing:  # the question was the last window then
+            return
+        self._closing = True
         living = self.watch.living
         if not living or keeps_training(living):
             return

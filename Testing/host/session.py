@@ -106,7 +106,8 @@ class Host:
         manager = self._qt_app.moduleManager()
         if self._qt_app.main_window is not None:
             self._qt_app.main_window.select_module("")
-            self._qt_app.lastWindowClosed.emit()
+            for _ in range(2):  # a dialog that is shown then is the last window in its turn
+                self._qt_app.lastWindowClosed.emit()
         # Slicer's own slot of aboutToQuit comes first and unloads the modules: theirs are cut off by then.
         for name, module in list(manager.modules.items()):
             if isinstance(module, qSlicerScriptedLoadableModule):

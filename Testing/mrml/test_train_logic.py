@@ -20,6 +20,7 @@ from GASNetLib.errors import Cancelled, GASNetError, ModelError
 from GASNetLib.model_store import ModelStore
 from GASNetLib.phantom import make_phantom, write_phantom
 from GASNetLib.run.errors import RunError
+from GASNetLib.run.process import identity_of, write_identity
 from GASNetTrainLib.cohort_table import ACCEPTED, FLAGGED, REFUSED, UNCHECKED, CohortTable
 from GASNetTrainLib.curves import CHARTS, DICE, Curves
 from GASNetTrainLib.dicom_database import add_series, stored_ct_series
@@ -391,31 +392,36 @@ def nothing_trains_on(tmp_path):
         RunHandle(config.parent, interpreter()).stop(patience=0)
 
 
-def test_queued_trainings_run_one_after_another(home, cohort, tmp_path, nothing_trains_on):
-    logic = logic_in(home)
+def prepared(trained: RunHandle, path: Path) -> Path:
+    """A folder like that of a training, which has not begun."""
+    begun = shutil.ignore_patterns("events.jsonl", "lock", "*.safetensors", "*.png")
+    return shutil.copytree(trained.path, path, ignore=begun)
 
-    def start(name: str, changes: dict, queued: bool = True) -> RunHandle:
-        return logic.startTraining(
-            cohort, tmp_path / name, "smoke", device="cpu", changes=changes, queued=queued
-        )
 
-    first, second, third = start("one", LONG, queued=False), start("two", SHORT), start("three", SHORT)
+def test_queued_trainings_run_one_after_another(trained, tmp_path, nothing_trains_on):
+    logic = logic_in(tmp_path)
+    first = logic.openRun(prepared(trained, tmp_path / "first"))
+    at_work = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+    write_identity(first.folder.process_file, identity_of(at_work.pid))
+
+    second, third = (
+        logic.launch(prepared(trained, tmp_path / name), queued=True) for name in ("second", "third")
+    )
 
     assert second.state().state == third.state().state == "waiting"
-    assert "one" in second.state().cause and "one, two" in third.state().cause
-    until(lambda: first.state().iteration > 0, f"the first trains: {first.log()}")
-    again = logic_in(home, Settings()).openRun(third.path)
-    assert again.state().state == "waiting"  # any other program sees it too
+    assert second.state().cause == "Waiting for first to end."
+    assert third.state().cause == "Waiting for first, second to end."
+    assert logic_in(tmp_path).openRun(third.path).state().state == "waiting"  # any other program sees it
     assert third.stop() == "stopped" and third.state().state == "new"
     assert second.state().state == "waiting" and not second.events()
 
-    assert first.stop() == "stopped"
-    first.resume([second])  # the one that it waits for waits for its former process: no deadlock
+    at_work.kill()
+    at_work.wait()
+    first.resume([second])  # which waits for the former process of the first: no deadlock
     assert second.wait(SECONDS).state == "done", second.log()
-    until(lambda: first.state().state == "running", "then the first goes on")
-    started = [event["time"] for event in first.events() if event["kind"] == "started"][-1]
-    assert started > second.events()[-1]["time"]
-    assert first.stop() == "stopped"
+    assert first.wait(SECONDS).state == "done", first.log()
+    started = [event["time"] for event in first.events() if event["kind"] == "started"]
+    assert started[0] > second.events()[-1]["time"]
 
 
 # --- looking without waiting ---------------------------------------------------------------------------
