@@ -171,6 +171,7 @@ def _editor_node():
 
 def _set_masking(masking: Masking) -> None:
     node = _editor_node()
-    node.SetOverwriteMode(masking.overwrite)
-    node.SetMaskMode(masking.mode)
-    node.SetMaskSegmentID(masking.segment)
+    with slicer.util.NodeModify(node):  # the editor drops a mode whose segment is not there yet
+        node.SetOverwriteMode(masking.overwrite)
+        node.SetMaskSegmentID(masking.segment)
+        node.SetMaskMode(masking.mode)

@@ -571,7 +571,17 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
             self._node.SetSelectedSegmentID(identifier)
             self.stand_in.emit("currentSegmentIDChanged(QString)", identifier)
 
+    def _drop_mask_without_segment(self) -> None:
+        """As Slicer does whenever it looks at the node, even between two calls that set mode and segment."""
+        segmentation = self.segmentationNode()
+        kind = slicer.vtkMRMLSegmentationNode
+        if segmentation is None or self._node.GetMaskMode() != kind.EditAllowedInsideSingleSegment:
+            return
+        if segmentation.GetSegmentation().GetSegment(self._node.GetMaskSegmentID() or "") is None:
+            self._node.SetMaskMode(kind.EditAllowedEverywhere)
+
     def updateWidgetFromMRML(self) -> None:
+        self._drop_mask_without_segment()
         self._table.setSegmentationNode(self.segmentationNode())
         active = self._node.GetActiveEffectName() if self._node is not None else ""
         for button in self._buttons.values():

@@ -285,6 +285,7 @@ def test_editor_is_set_up_for_the_lesion_and_gives_back_what_it_took(panel, show
     assert node.GetOverwriteMode() == slicer.vtkMRMLSegmentEditorNode.OverwriteNone
     panel.ui.maskToLungsBox.checked = True
     assert node.GetMaskSegmentID() == "Lungs"
+    assert node.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment
 
     panel.exit()
 
