@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from .crop import Box
 from .geometry import Geometry
 from .lungs import Lungs, lung_box
-from .resampling import binned, sampled
+from .resampling import binned, index_range, part_of, sampled
 from .volume import AIR_HU, Volume
 
 MARGIN_MM = 20.0
 PLANE_STEP_MM = 0.6
 PROJECTION_STEP_MM = 1.5
 OUTSIDE_HU = -3024  # beyond the CT: darker than air in every window
+NEIGHBOURS = 6  # voxels around the box that interpolation and averaging look at, at most
 FULL = 200  # stored value of a whole mask voxel: masks are interpolated as bytes
 
 SLICE, ROW, COLUMN = 0, 1, 2
@@ -62,12 +64,13 @@ class PatientView:
         lungs: Lungs,
         point: tuple[float, float, float] | None = None,
     ) -> None:
-        geometry = volume.geometry
-        self.box = _view_box(lung_box(lungs, MARGIN_MM), geometry, point)
+        self.box = _view_box(lung_box(lungs, MARGIN_MM), volume.geometry, point)
+        corners = np.array(list(product(*zip(self.box.lower, self.box.upper, strict=True))))
+        region, part = part_of(volume.geometry, *index_range(volume.geometry, corners, NEIGHBOURS))
         # Padding outside the field of view lies far below air and would darken what it is averaged with.
-        self._hu = geometry.image(np.maximum(volume.hu, AIR_HU))
-        self._lesion = geometry.image((lesions != 0).astype(np.uint8) * np.uint8(FULL))
-        self._lung = geometry.image((lungs.labels != 0).astype(np.uint8) * np.uint8(FULL))
+        self._hu = part.image(np.maximum(volume.hu[region], AIR_HU))
+        self._lesion = part.image((lesions[region] != 0).astype(np.uint8) * np.uint8(FULL))
+        self._lung = part.image((lungs.labels[region] != 0).astype(np.uint8) * np.uint8(FULL))
 
     def plane(self, axis: int, point: tuple[float, float, float]) -> Plane:
         """The plane across ``axis`` (0 axial, 1 coronal, 2 sagittal) through a point in LPS mm."""
