@@ -24,7 +24,8 @@ class GeneratorConfig:
         norm: ``instance`` or ``none``.
         upsampling: ``transposed`` convolutions (CycleGAN), which leave stripes two and four voxels wide, as
             their kernel of 3 covers the voxels of a stride of 2 unevenly; or ``resize``: interpolation, then
-            a convolution, which cannot (Odena et al. 2016, Deconvolution and Checkerboard Artifacts).
+            a convolution, which cannot (Odena et al. 2016, Deconvolution and Checkerboard Artifacts). Of a
+            40×160×160 volume, with 16 channels and 6 blocks, 76 or 113 GFLOP.
         identity: the network gives what to change, added to its input before the ``tanh``, and starts by
             changing nothing (ours). G need not learn the identity on healthy tissue first.
     """
