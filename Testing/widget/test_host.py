@@ -533,11 +533,11 @@ class TestModule:
         exec(code, vars(__import__("HostSample")))
         assert "starves" in host.take_faults()[0]
 
-    def test_quitting_tells_the_module(self, host, sample):
-
+    def test_quitting_tells_the_module_in_the_order_of_slicer(self, host, sample):
+        slicer.app.connect("lastWindowClosed()", lambda: sample.calls.append("closed"))
         slicer.app.connect("aboutToQuit()", lambda: sample.calls.append("quit"))
         assert host.close() == []
-        assert sample.calls == ["enter", "exit", "quit", "cleanup"]
+        assert sample.calls == ["enter", "exit", "closed", "closed", "cleanup", "quit"]
 
     def test_layout_shows_plots_where_it_has_some(self, host):
         manager = slicer.app.layoutManager()
