@@ -1,316 +1,323 @@
-"""Train the starter model by plain supervision, and the cross-validation folds that give its figures.
+"""Train the starter model with GASNet, and the cross-validation over patients that gives its figures.
 
-    python Resources/Models/train_starter.py prepare DATA CACHE
-    python Resources/Models/train_starter.py fold CACHE 0|1 OUT.safetensors [--iterations N]
-    python Resources/Models/train_starter.py all CACHE OUT.safetensors [--iterations N]
-    python Resources/Models/train_starter.py tables DATA FOLDER
-    gasnet evaluate FOLDER/fold0.csv --model FOLD0.safetensors --threshold 0.3 -o figures0.csv
-    python Resources/Models/train_starter.py publish IN.safetensors figures0.csv figures1.csv OUT.safetensors
+    python Resources/Models/train_starter.py tables DATA WORK
+    python Resources/Models/train_starter.py train WORK RECIPE 0|1|final      (a parent before its children)
+    python Resources/Models/train_starter.py measure WORK 0|1 RECIPE...
+    python Resources/Models/train_starter.py report WORK                      (writes and prints the tables)
+    python Resources/Models/train_starter.py publish WORK RECIPE OUT.safetensors
 
-DATA is the folder described in the model card. Each of two folds leaves out half of the patients; nothing
-is chosen by what is left out: the schedule is fixed and the last weights count.
+DATA is the folder that the model card describes. Each of two folds leaves out half of the patients. Nothing
+is chosen by what is left out: lengths are fixed, the last weights count, and the threshold of a fold is the one
+that was best on the *other* fold's cases.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import time
-from dataclasses import dataclass, replace
-from datetime import date
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
-import torch
-from torch import nn
-from torch.nn import functional
 
-from GASNetLib.cohort import Case, Cohort, write_cohort
-from GASNetLib.crop import mask_to_network, network_grid, normalise, to_network
-from GASNetLib.lungs import Lungs, find_lungs, lung_box
-from GASNetLib.metrics import summary
-from GASNetLib.model import ModelInfo, load_model, save_model
-from GASNetLib.networks import create_segmenter
-from GASNetLib.volume import WINDOW_HU, Volume, read_mask, read_volume
+from GASNetLib.cohort import Case, Cohort, read_cohort, write_cohort
+from GASNetLib.lungs import find_lungs
+from GASNetLib.metrics import Overlap, summary
+from GASNetLib.model import load_model, save_model
+from GASNetLib.run.folder import RunFolder
+from GASNetLib.segment import segment
+from GASNetLib.training.presets import preset
+from GASNetLib.training.session import prepare_run
+from GASNetLib.training.settings import changed
+from GASNetLib.volume import read_mask, read_volume
 
-LESION_CASES = {
-    "medseg_01": "medseg/medseg_01", "medseg_02": "medseg/medseg_02",
-    "medseg_07": "medseg/medseg_07", "medseg_09": "medseg/medseg_09",
-    "run01": "covid19_ct_seg_8bit/run01", "run02": "covid19_ct_seg_8bit/run02",
-    "run03": "covid19_ct_seg_8bit/run03", "run04": "covid19_ct_seg_8bit/run04",
-}  # fmt: skip
-LESION_FREE_CASES = {
-    "lidc0001": "noncovid/lidc0001", "dsb00cba": "noncovid/dsb00cba", "lctscS1104": "noncovid/lctscS1104",
-    "imlab_id001": "noncovid/imlab_id001", "imlab_id002": "noncovid/imlab_id002",
-    "imlab_id003": "noncovid/imlab_id003", "imlab_id004": "noncovid/imlab_id004", "cip": "noncovid/cip",
-}  # fmt: skip
-FOLDS = (
-    ("medseg_01", "medseg_07", "run01", "run03", "lidc0001", "lctscS1104", "imlab_id001", "imlab_id003"),
-    ("medseg_02", "medseg_09", "run02", "run04", "dsb00cba", "cip", "imlab_id002", "imlab_id004"),
-)
-ARCHITECTURE = {"name": "unet", "channels": 8, "full_resolution_norm": "none"}
-PATCH = (24, 96, 96)
-LEARNING_RATE = 2e-3
-EMA_DECAY = 0.99
-THRESHOLD = 0.3  # see "Threshold" in the model card
-HU_PER_UNIT = (WINDOW_HU[1] - WINDOW_HU[0]) / 2  # of the network's [−1, 1]
+LESIONS = {
+    **{f"medseg_{n}": f"medseg/medseg_{n}" for n in ("01", "02", "07", "09")},
+    **{f"run{n}": f"covid19_ct_seg_8bit/run{n}" for n in ("01", "02", "03", "04")},
+}
+LESION_FREE = {
+    **{name: f"noncovid/{name}" for name in ("lidc0001", "dsb00cba", "lctscS1104", "cip")},
+    **{f"imlab_id00{n}": f"noncovid/imlab_id00{n}" for n in (1, 2, 3, 4)},
+}
+DISEASED = {"ricord_001012": "ricord/ricord1a_001012"}
+"""Volume label only; no mask."""
+
+FOLDS = {
+    "0": ("medseg_01", "medseg_07", "run01", "run03", "lidc0001", "lctscS1104", "imlab_id001", "imlab_id003"),
+    "1": ("medseg_02", "medseg_09", "run02", "run04", "dsb00cba", "cip", "imlab_id002", "imlab_id004"),
+    "final": (),
+}
+"""Cases left out."""
+
+ONE_LABEL = {"0": "medseg_09", "1": "medseg_01"}
+"""The only labelled case of the recipes with one; the other training cases count as diseased."""
+
+LICENCE = "CC BY-NC 4.0; see the model card"
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+HU_THRESHOLDS = tuple(range(-850, -295, 25))
+OFF = None
 
 
 @dataclass(frozen=True)
-class Crop:
-    """A case on the network's grid: image in [−1, 1], share of lesion and of lung in [0, 1]; (1, D, H, W)."""
+class Recipe:
+    """Changes of the preset ``quick``; ``labels`` "one" or "all"; ``parent`` is the recipe it starts from."""
 
-    image: torch.Tensor
-    lesion: torch.Tensor
-    lung: torch.Tensor
+    labels: str
+    changes: dict = field(default_factory=dict)
+    parent: str | None = None
 
 
-def prepare(data: Path, cache: Path) -> None:
-    cache.mkdir(parents=True, exist_ok=True)
-    for name, stem in (LESION_CASES | LESION_FREE_CASES).items():
-        path = next(p for p in sorted(data.glob(stem + "_ct*")))
-        volume = read_volume(path)
-        lungs = given_lungs(data, stem, volume) or find_lungs(volume)
-        grid = network_grid(lung_box(lungs))
-        lesion = np.zeros(grid.shape, np.float32)
-        if name in LESION_CASES:
-            mask, geometry = read_mask(data / f"{stem}_lesion.nii.gz", volume.geometry)
-            lesion = mask_to_network(mask, geometry, grid)
-        lung = mask_to_network(lungs.labels, volume.geometry, grid)
-        image = normalise(to_network(volume, grid))
-        np.savez_compressed(
-            cache / f"{name}.npz",
-            image=image.astype(np.float16),
-            lesion=lesion.astype(np.float16),
-            lung=lung.astype(np.float16),
+ITERATIONS = {"0": 350, "1": 350, "final": 1000}
+ADVERSARIAL_ITERATIONS = 40
+
+BASE = {"val_every": 10_000, "preview_every": 100}
+SUPERVISED = {**BASE, "terms.healthy": OFF, "terms.ps": OFF, "terms.transplant": OFF}
+LABELS = {**BASE, "terms.ps": 200}
+WITHOUT_PS = {"terms.ps": OFF, "terms.transplant": OFF}
+ADVERSARIAL = {
+    **BASE,
+    **dict.fromkeys(("terms.gan", "terms.ig_to_d", "terms.id_to_d", "terms.recons", "terms.mil"), 0),
+    **{"terms.ps": 0, "terms.repair": 0, "theta": 2},
+    "optimisation.warm_up": 5,
+    **{"optimisation.rate_s": 3e-4, "optimisation.rate_g": 1e-3, "optimisation.rate_d": 2e-4},
+}
+"""All terms, from a parent that learned from labels and pseudo-labels; D begins here."""
+
+RECIPES = {
+    "supervised-one": Recipe("one", SUPERVISED),
+    "supervised-all": Recipe("all", SUPERVISED),
+    "labels-one": Recipe("one", LABELS),
+    "labels-all": Recipe("all", LABELS),
+    "gasnet-one": Recipe("one", ADVERSARIAL, "labels-one"),
+    "gasnet-all": Recipe("all", ADVERSARIAL, "labels-all"),
+    "gasnet-one-without-L_IdToD": Recipe("one", {**ADVERSARIAL, "terms.id_to_d": OFF}, "labels-one"),
+    "labels-one-without-L_ps": Recipe("one", {**LABELS, **WITHOUT_PS}),
+    "gasnet-one-without-L_ps": Recipe("one", {**ADVERSARIAL, **WITHOUT_PS}, "labels-one-without-L_ps"),
+}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Voxels of one case at one threshold, and the volume of a voxel."""
+
+    overlap: Overlap
+    voxel_ml: float
+
+
+def tables(data: Path, work: Path) -> None:
+    """Cohort tables: what each fold trains on, and what it leaves out."""
+    work.mkdir(parents=True, exist_ok=True)
+    for fold, held_out in FOLDS.items():
+        trained = [_case(data, name) for name in (LESIONS | LESION_FREE | DISEASED) if name not in held_out]
+        write_cohort(Cohort(tuple(trained)), work / f"train-{fold}.csv")
+        if held_out:
+            left_out = [_case(data, name) for name in held_out]
+            left_out = [replace(c, role="validation") if c.mask else c for c in left_out]
+            write_cohort(Cohort(tuple(left_out)), work / f"held-out-{fold}.csv")
+
+
+def _case(data: Path, name: str) -> Case:
+    stem = (LESIONS | LESION_FREE | DISEASED)[name]
+    (ct,) = data.glob(f"{stem}_ct*")
+    if name in LESIONS:
+        return Case(name, ct.absolute(), (data / f"{stem}_lesion.nii.gz").absolute(), "labelled")
+    return Case(name, ct.absolute(), None, "healthy" if name in LESION_FREE else "diseased")
+
+
+def train(work: Path, name: str, fold: str) -> None:
+    """One training, in a process of its own; one that was interrupted goes on."""
+    recipe, run = RECIPES[name], _run(work, name, fold)
+    if not run.config_file.exists():
+        iterations = ADVERSARIAL_ITERATIONS if recipe.parent else ITERATIONS[fold]
+        settings = changed(preset("quick"), {**recipe.changes, "iterations": iterations})
+        if fold == "final" and not recipe.parent:
+            # G learns beside S, which it does not touch; the folds are about S and do without.
+            settings = changed(settings, {"terms.ps": 600, "terms.repair": 500, "optimisation.rate_g": 1e-3})
+        prepare_run(
+            run.path,
+            read_cohort(work / f"train-{fold}.csv"),
+            replace(settings, name=name),
+            device="cpu",
+            parent=_run(work, recipe.parent, fold).last_model if recipe.parent else None,
+            labelled=[ONE_LABEL[fold]] if recipe.labels == "one" else (),
+            cache=work / "cache",
+            licence=LICENCE,
         )
-        print(f"{name}: lesion {lesion.mean():.2%} of the box", flush=True)
+    if run.state().state != "done":
+        subprocess.run([sys.executable, "-m", "GASNetLib.training", str(run.path)], check=True)
 
 
-def write_tables(data: Path, folder: Path) -> None:
-    """The cases each fold leaves out, as cohort tables for ``gasnet evaluate``."""
-    for number, held_out in enumerate(FOLDS):
-        cases = []
-        for name in held_out:
-            ill = name in LESION_CASES
-            stem = (LESION_CASES | LESION_FREE_CASES)[name]
-            ct = next(p for p in sorted(data.glob(stem + "_ct*")))
-            mask = data / f"{stem}_lesion.nii.gz" if ill else None
-            cases.append(Case(name, ct, mask, "validation" if ill else "healthy"))
-        folder.mkdir(parents=True, exist_ok=True)
-        write_cohort(Cohort(tuple(cases)), folder / f"fold{number}.csv")
+def _run(work: Path, name: str, fold: str) -> RunFolder:
+    return RunFolder(work / "runs" / f"{name}-{fold}")
 
 
-def given_lungs(data: Path, stem: str, volume: Volume) -> Lungs | None:
-    """The data's own lung mask, where it has one; sides do not matter here."""
-    found = sorted(data.glob(f"{stem}_lung*"))
-    if not found:
-        return None
-    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(found[0])))
-    # The low byte of Chest Imaging Platform labels is the lung region, the high byte the structure.
-    return Lungs(((labels & 0xFF) > 0).astype(np.uint8), volume.geometry)
+def measure(work: Path, fold: str, names: list[str]) -> None:
+    """Count voxels of the cases that a fold left out, at every threshold, on their own grids."""
+    models = {name: load_model(_run(work, name, fold).last_model) for name in names}
+    found: dict[str, dict] = {name: {} for name in [*models, "hu-threshold"]}
+    for case in read_cohort(work / f"held-out-{fold}.csv"):
+        volume = read_volume(case.ct)
+        lungs = find_lungs(volume)
+        reference = np.zeros(volume.hu.shape, bool)
+        if case.mask is not None:
+            reference = read_mask(case.mask, volume.geometry)[0] > 0
+        voxel_ml = volume.geometry.voxel_ml
+        for name, model in models.items():
+            probability = segment(volume, model, device="cpu", lungs=lungs).probability
+            found[name][case.name] = _counts(probability, reference, THRESHOLDS, voxel_ml)
+        inside = np.where(lungs.labels > 0, volume.hu, -2000)
+        found["hu-threshold"][case.name] = _counts(inside, reference, HU_THRESHOLDS, voxel_ml)
+        print(fold, case.name, flush=True)
+    folder = work / "measured"
+    folder.mkdir(exist_ok=True)
+    for name, cases in found.items():
+        (folder / f"{name}-{fold}.json").write_text(json.dumps(cases))
 
 
-def load(cache: Path, name: str) -> Crop:
-    with np.load(cache / f"{name}.npz") as stored:
-        parts = (
-            torch.from_numpy(stored[key].astype(np.float32))[None] for key in ("image", "lesion", "lung")
-        )
-        return Crop(*parts)
-
-
-class Sampler:
-    """Patches (1, D, H, W) of image and target: cut out, moved, and changed in intensity at random."""
-
-    def __init__(self, ill: list[Crop], free: list[Crop], seed: int) -> None:
-        self.ill, self.free = ill, free
-        self.random = np.random.default_rng(seed)
-
-    def batch(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        pairs = [self.patch() for _ in range(size)]
-        return torch.stack([p[0] for p in pairs]), torch.stack([p[1] for p in pairs])
-
-    def patch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        r = self.random
-        kind = r.random()
-        ill = self.ill[r.integers(len(self.ill))]
-        if kind < 0.55:
-            image, lesion = ill.image, ill.lesion
-        else:
-            free = self.free[r.integers(len(self.free))]
-            image, lesion = free.image, torch.zeros_like(free.image)
-            if kind < 0.80:  # real lesions set into lesion-free lungs, as L_ps does with predicted ones
-                lesion = ill.lesion * (free.lung > 0.5)
-                image = lesion * self.contrast(ill.image) + (1 - lesion) * image
-        image, lesion = self.cut(image, lesion)
-        return self.intensities(image), lesion
-
-    def cut(self, image: torch.Tensor, lesion: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """A rotated, scaled, sometimes mirrored patch; in half of the cases around a lesion voxel."""
-        r = self.random
-        shape = np.array(image.shape[1:])
-        half = np.array(PATCH) / 2
-        centre = np.array(
-            [r.uniform(min(h, n / 2), max(n - h, n / 2)) for h, n in zip(half, shape, strict=True)]
-        )
-        inside = torch.nonzero(lesion[0] > 0.5)
-        if len(inside) and r.random() < 0.5:
-            picked = inside[r.integers(len(inside))].numpy() + r.uniform(-8, 8, 3)
-            centre = np.clip(picked, np.minimum(half, shape / 2), np.maximum(shape - half, shape / 2))
-        angle = np.radians(r.uniform(-15, 15))
-        zoom = r.uniform(0.85, 1.2, 3)
-        mirror = -1.0 if r.random() < 0.5 else 1.0
-        # theta maps patch coordinates (x, y, z in [−1, 1]) to volume coordinates, each in its own scale.
-        extent = np.array(PATCH)[::-1] * zoom[::-1] / 2
-        turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
-        to_unit = 2.0 / shape[::-1]
-        theta = to_unit[:, None] * (turn @ np.diag(extent * [mirror, 1, 1]))
-        offset = to_unit * centre[::-1] - 1
-        affine = torch.tensor(np.c_[theta, offset][None], dtype=torch.float32)
-        grid = functional.affine_grid(affine, [1, 1, *PATCH], align_corners=False)
-        both = torch.stack([image, lesion], 1)
-        moved = functional.grid_sample(both, grid, padding_mode="border", align_corners=False)[0]
-        return moved[:1], moved[1:]
-
-    def contrast(self, image: torch.Tensor) -> torch.Tensor:
-        r = self.random
-        return image * r.uniform(0.9, 1.1) + r.uniform(-40, 40) / HU_PER_UNIT
-
-    def intensities(self, x: torch.Tensor) -> torch.Tensor:
-        r = self.random
-        if r.random() < 0.5:  # a display window that ends early
-            x = x.clamp(max=(r.uniform(100, 250) - WINDOW_HU[0]) / HU_PER_UNIT - 1)
-        if r.random() < 0.3:
-            unit = ((x + 1) / 2).clamp(0, 1)
-            x = unit ** np.exp(r.uniform(-0.35, 0.35)) * 2 - 1
-        if r.random() < 0.7:
-            x = x * r.uniform(0.85, 1.15) + r.uniform(-60, 60) / HU_PER_UNIT
-        if r.random() < 0.25:  # a coarser scan
-            factor = (r.uniform(0.5, 1), *[r.uniform(0.4, 1)] * 2)
-            small = functional.interpolate(x[None], scale_factor=factor, mode="trilinear")
-            x = functional.interpolate(small, size=x.shape[1:], mode="trilinear")[0]
-        if r.random() < 0.3:  # a softer or a sharper kernel
-            blurred = functional.avg_pool3d(x[None], (1, 3, 3), 1, (0, 1, 1), count_include_pad=False)[0]
-            x = x + r.uniform(-1, 1) * (x - blurred)
-        if r.random() < 0.5:
-            noise = torch.from_numpy(r.standard_normal(x.shape, np.float32))
-            x = x + noise * (r.uniform(5, 60) / HU_PER_UNIT)
-        return x.clamp(-1, 1)
-
-
-def loss_of(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy plus soft Dice over the batch; the target is a share of lesion, so both are soft."""
-    entropy = functional.binary_cross_entropy_with_logits(logits, target)
-    probability = torch.sigmoid(logits)
-    overlap = 2 * (probability * target).sum() + 1.0
-    dice = overlap / (probability.square().sum() + target.square().sum() + 1.0)
-    return entropy + (1 - dice)
-
-
-def train(crops: dict[str, Crop], iterations: int, batch: int, seed: int) -> nn.Module:
-    torch.manual_seed(seed)
-    network = create_segmenter(ARCHITECTURE).to(memory_format=torch.channels_last_3d)
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(EMA_DECAY)
+def _counts(values: np.ndarray, reference: np.ndarray, thresholds: tuple, voxel_ml: float) -> dict:
+    """By threshold: TP, FP, FN, TN of ``values > threshold``, and the ml of a voxel."""
+    edges = np.array([-np.inf, *thresholds, np.inf], np.float32)
+    # "right" puts a value equal to a threshold below it, as ">" does.
+    ill, well = (
+        np.bincount(np.searchsorted(edges[1:-1], values[part], side="left"), minlength=len(edges) - 1)
+        for part in (reference, ~reference)
     )
-    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, iterations, pct_start=0.1)
-    ill = [crop for name, crop in crops.items() if name in LESION_CASES]
-    free = [crop for name, crop in crops.items() if name in LESION_FREE_CASES]
-    sampler = Sampler(ill, free, seed)
-    start, total = time.time(), 0.0
-    for iteration in range(1, iterations + 1):
-        images, targets = sampler.batch(batch)
-        # On the CPU three times as fast as the default memory format (Testing/benchmarks/segmenters.py).
-        logits = network(images.contiguous(memory_format=torch.channels_last_3d))
-        loss = loss_of(logits, targets)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        average.update_parameters(network)
-        total += loss.item()
-        if iteration % 50 == 0:
-            print(f"{iteration}/{iterations} loss {total / 50:.3f} {time.time() - start:.0f} s", flush=True)
-            total = 0.0
-    return average.module
+    counts = {}
+    for index, threshold in enumerate(thresholds, start=1):
+        tp, fp = int(ill[index:].sum()), int(well[index:].sum())
+        counts[str(threshold)] = [tp, fp, int(ill.sum()) - tp, int(well.sum()) - fp, voxel_ml]
+    return counts
 
 
-def publish(trained: Path, figures: list[Path], out: Path) -> None:
-    """Write the model that was trained on all cases with the figures of those that were not."""
-    model = load_model(trained)
-    cases = {}
-    for path in figures:
-        with path.open() as file:
-            cases |= {
-                row.pop("case"): {k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)
-            }
-    dice = summary(case.get("dice") for case in cases.values())
+def report(work: Path) -> None:
+    """``cases.csv`` and ``summary.csv``, and both printed as Markdown."""
+    rows = []
+    for name in ["hu-threshold", *RECIPES]:
+        paths = {fold: work / "measured" / f"{name}-{fold}.json" for fold in ("0", "1")}
+        if all(path.exists() for path in paths.values()):
+            measured = {fold: json.loads(path.read_text()) for fold, path in paths.items()}
+            rows += _rows(name, measured)
+    _write(work / "cases.csv", rows)
+    _write(work / "summary.csv", _summaries(rows))
+
+
+def _rows(name: str, measured: dict) -> list[dict]:
+    rows = []
+    for fold, cases in measured.items():
+        others = [counts for other, own in measured.items() if other != fold for counts in own.values()]
+        threshold = best_threshold(others)
+        for case, counts in cases.items():
+            *voxels, voxel_ml = counts[threshold]
+            overlap = Overlap(*voxels)
+            rows.append(
+                {
+                    "recipe": name,
+                    "case": case,
+                    "threshold": float(threshold),
+                    "dice": overlap.dice if case in LESIONS else None,
+                    "sensitivity": overlap.sensitivity,
+                    "specificity": overlap.specificity,
+                    "volume error ml": (overlap.false_positives - overlap.false_negatives) * voxel_ml,
+                }
+            )
+    return rows
+
+
+def best_threshold(cases: list[dict]) -> str:
+    """The threshold with the best mean Dice over the cases that have lesions."""
+
+    def mean_dice(threshold: str) -> float:
+        overlaps = [Overlap(*counts[threshold][:4]) for counts in cases]
+        ill = [o.dice for o in overlaps if o.true_positives + o.false_negatives]
+        return float(np.mean(ill))
+
+    return max(cases[0], key=mean_dice)
+
+
+def _summaries(rows: list[dict]) -> list[dict]:
+    groups = {"medseg": "medseg", "8-bit": "run"}
+    summaries = []
+    for name in dict.fromkeys(row["recipe"] for row in rows):
+        own = [row for row in rows if row["recipe"] == name]
+        line = {"recipe": name}
+        for group, start in {**groups, "all": ""}.items():
+            line[f"Dice {group}"] = _mean_sd([r["dice"] for r in own if r["case"].startswith(start)])
+        ill = [r for r in own if r["case"] in LESIONS]
+        line["sensitivity"] = _mean_sd([r["sensitivity"] for r in ill])
+        line["|volume error| ml"] = _mean_sd([abs(r["volume error ml"]) for r in ill], 0)
+        line["false lesion ml"] = _mean_sd([r["volume error ml"] for r in own if r["case"] in LESION_FREE], 0)
+        summaries.append(line)
+    return summaries
+
+
+def _mean_sd(values: list, digits: int = 3) -> str:
+    figure = summary(values)
+    return "–" if figure.mean is None else f"{figure.mean:.{digits}f} ± {figure.sd or 0:.{digits}f}"
+
+
+def _write(path: Path, rows: list[dict]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+    def text(value: object) -> str:
+        return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([text(v) for v in row.values()] for row in rows)]
+    print("\n".join("| " + " | ".join(line) + " |" for line in lines), end="\n\n")
+
+
+def publish(work: Path, name: str, out: Path) -> None:
+    """The model trained on all cases, with the figures and the threshold of the cross-validation."""
+    model = load_model(_run(work, name, "final").last_model)
+    measured = [json.loads((work / "measured" / f"{name}-{fold}.json").read_text()) for fold in ("0", "1")]
+    threshold = float(best_threshold([counts for cases in measured for counts in cases.values()]))
+    with (work / "cases.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["recipe"] == name]
     metrics = {
-        "what": "two-fold cross-validation over patients, 700 iterations a fold; see MODEL_CARD.md",
-        "threshold": THRESHOLD,
-        "dice": {"mean": dice.mean, "sd": dice.sd, "n": dice.n},
-        "cases": cases,
+        "what": "two-fold cross-validation over patients with the same recipe; see MODEL_CARD.md",
+        "cases": {row["case"]: {k: float(v) for k, v in list(row.items())[2:] if v} for row in rows},
+        "dice": asdict(summary(float(row["dice"]) for row in rows if row["dice"])),
     }
-    info = replace(model.info, name="GASNet starter (supervised)", threshold=THRESHOLD, metrics=metrics)
-    print(save_model(out, info, model.segmenter).sha256)
+    info = replace(model.info, name="GASNet starter", threshold=threshold, metrics=metrics, licence=LICENCE)
+    print(save_model(out, info, model.segmenter, model.generator).sha256)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("prepare")
-    command.add_argument("data", type=Path)
-    command.add_argument("cache", type=Path)
     command = commands.add_parser("tables")
     command.add_argument("data", type=Path)
-    command.add_argument("folder", type=Path)
+    command.add_argument("work", type=Path)
+    command = commands.add_parser("train")
+    command.add_argument("work", type=Path)
+    command.add_argument("recipe", choices=RECIPES)
+    command.add_argument("fold", choices=FOLDS)
+    command = commands.add_parser("measure")
+    command.add_argument("work", type=Path)
+    command.add_argument("fold", choices=("0", "1"))
+    command.add_argument("recipes", nargs="+", choices=RECIPES)
+    command = commands.add_parser("report")
+    command.add_argument("work", type=Path)
     command = commands.add_parser("publish")
-    command.add_argument("trained", type=Path)
-    command.add_argument("figures", type=Path, nargs="+")
+    command.add_argument("work", type=Path)
+    command.add_argument("recipe", choices=RECIPES)
     command.add_argument("out", type=Path)
-    for name in ("fold", "all"):
-        command = commands.add_parser(name)
-        command.add_argument("cache", type=Path)
-        if name == "fold":
-            command.add_argument("fold", type=int, choices=range(len(FOLDS)))
-        command.add_argument("out", type=Path)
-        command.add_argument("--iterations", type=int, default=1200)
-        command.add_argument("--batch", type=int, default=2)
-        command.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    if arguments.command == "prepare":
-        prepare(arguments.data, arguments.cache)
-        return
-    if arguments.command == "publish":
-        publish(arguments.trained, arguments.figures, arguments.out)
-        return
-    if arguments.command == "tables":
-        write_tables(arguments.data, arguments.folder)
-        return
-    held_out = FOLDS[arguments.fold] if arguments.command == "fold" else ()
-    names = [name for name in LESION_CASES | LESION_FREE_CASES if name not in held_out]
-    start = time.time()
-    network = train(
-        {n: load(arguments.cache, n) for n in names}, arguments.iterations, arguments.batch, arguments.seed
-    )
-    training = {
-        "recipe": f"Resources/Models/train_starter.py, supervised, {arguments.iterations} iterations, "
-        f"batch {arguments.batch}, seed {arguments.seed}",
-        "cases": names,
-        "held_out": list(held_out),
-        "minutes": round((time.time() - start) / 60, 1),
-    }
-    info = ModelInfo(
-        name=arguments.out.stem,
-        segmenter=ARCHITECTURE,
-        training=training,
-        licence="CC BY-NC 4.0; see the model card",
-        created=date.today().isoformat(),
-    )
-    print(save_model(arguments.out, info, network).sha256)
+    a = parser.parse_args()
+    if a.command == "tables":
+        tables(a.data, a.work)
+    elif a.command == "train":
+        train(a.work, a.recipe, a.fold)
+    elif a.command == "measure":
+        measure(a.work, a.fold, a.recipes)
+    elif a.command == "report":
+        report(a.work)
+    else:
+        publish(a.work, a.recipe, a.out)
 
 
 if __name__ == "__main__":
