@@ -19,8 +19,8 @@ CHARTS = {
     "Validation Dice": ("validation Dice",),
     "Segmentation": ("segmentation", "healthy", "mil"),
     "Adversarial": ("gan", "ig_to_d", "d_gan", "d_ig_to_d", "d_id_to_d"),
-    "Reconstruction": ("recons",),
-    "Pseudo-label": ("ps",),
+    "Reconstruction": ("recons", "repair"),
+    "Pseudo-label": ("ps", "transplant"),
 }
 """Curves by the chart that they are drawn in; losses carry the engine's names (Xu et al. 2020)."""
 
