@@ -12,6 +12,11 @@ import slicer
 from dicom_database import DicomDatabase
 from GASNetLib.cohort import ROLES
 from GASNetLib.phantom import make_phantom, write_phantom
+from GASNetLib.run.events import EventLog
+from GASNetLib.run.folder import RunFolder
+from GASNetLib.run.process import own_identity, write_identity
+from GASNetLib.training.presets import PRESETS
+from GASNetLib.training.settings import as_data
 from GASNetSegmentLib.ct_nodes import volume_node_of
 from GASNetSegmentLib.result import Result
 from train_samples import LONG, write_tiny_cohort
@@ -262,6 +267,19 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     assert (tmp_path / "package.safetensors").is_file()
     ui.rollBackButton.click()
     assert filled.logic.modelInUse() == before
+
+
+@pytest.mark.parametrize(("answer", "stops"), [("Keep training", False), ("Stop", True)])
+def test_closing_slicer_asks_what_becomes_of_trainings(host, panel, tmp_path, answer, stops):
+    folder = RunFolder.create(tmp_path / "night", {"settings": as_data(PRESETS["smoke"]), "device": "cpu"})
+    EventLog(folder.events_file).write("started", iteration=0, iterations=6, device="cpu", threads=1, world=1)
+    write_identity(folder.process_file, own_identity())  # this very process trains, as it were
+    panel.watch.take(panel.logic.openRun(folder.path))
+    assert column(panel.ui.runsTable, 1) == ["running"]
+
+    host.dialogs.answer("Still training: night", answer)
+    assert host.close() == []
+    assert folder.stop_file.exists() == stops
 
 
 def test_reload_finds_the_training_again_and_quitting_asks(host, filled, tmp_path):
