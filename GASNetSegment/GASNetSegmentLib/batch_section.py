@@ -78,6 +78,7 @@ class BatchSection:
         def row(answer: dict, read) -> list[str]:
             volume = slicer.mrmlScene.GetNodeByID(volume_id)
             node = self._panel.logic.putResult(volume, None, read(answer["evidence"]), answer["provenance"])
+            node.GetDisplayNode().SetVisibility(False)  # over another patient's CT it would mislead
             found = self._panel.logic.quantify(node)
             shares = (
                 found.lesion_ml,

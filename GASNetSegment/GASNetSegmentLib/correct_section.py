@@ -49,7 +49,7 @@ class CorrectSection:
         self.editor.switchToSegmentationsButtonVisible = False
         self._ui.editorPlace.layout().addWidget(self.editor)
         self._ui.maskToLungsBox.connect("toggled(bool)", self._apply_masking)
-        self._ui.originalBox.connect("toggled(bool)", self._show_original)
+        self._ui.originalBox.connect("toggled(bool)", self.show_original)
         self._ui.originalButton.connect("clicked(bool)", self._back_to_original)
 
     def enter(self) -> None:
@@ -96,7 +96,7 @@ class CorrectSection:
             )
             self.editor.setCurrentSegmentID(LESION)
             self._apply_masking()
-        self._show_original()
+        self.show_original()
         self.show_changes()
 
     def save_undo(self, node) -> None:
@@ -104,6 +104,12 @@ class CorrectSection:
         if self._theirs is not None:
             self.editor.setSegmentationNode(node)
             self.editor.saveStateForUndo()
+
+    def show_original(self) -> None:
+        """Outline the AI's result of the segmentation that is shown, if that is wished; no other."""
+        with self._panel.problems_shown():
+            shown = self._result is not None and self._ui.originalBox.checked
+            self._panel.logic.showOriginal(self._result.node if shown else None, shown)
 
     def refresh_soon(self) -> None:
         """The lesion changes: compare again when it is still."""
@@ -142,12 +148,6 @@ class CorrectSection:
                 LUNGS if within else "",
             )
         )
-
-    def _show_original(self) -> None:
-        """Outline the AI's result of the segmentation that is shown, if that is wished; no other."""
-        with self._panel.problems_shown():
-            shown = self._result is not None and self._ui.originalBox.checked
-            self._panel.logic.showOriginal(self._result.node if shown else None, shown)
 
     def _back_to_original(self) -> None:
         question = _("Throw away your corrections and show the AI's result? Undo brings them back.")

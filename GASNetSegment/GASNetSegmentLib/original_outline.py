@@ -1,13 +1,14 @@
 """The AI's original as an outline over the slices, beside the corrected lesion: shown on demand.
 
-It stands in a segmentation node of its own that no selector offers, so that no brush can touch it, and that
-is not saved: what the AI found follows from the evidence and the threshold at any time.
+It stands in a segmentation node of its own that no selector offers, so that no brush can touch it. It can be
+taken away at any time: what the AI found follows from the evidence and the threshold.
 """
 
 from __future__ import annotations
 
 import slicer
 
+from .ct_nodes import place_beside
 from .result import Result
 from .segments import set_segment_array
 
@@ -25,14 +26,13 @@ def show(result: Result) -> None:
     node.UnRegister(None)
     node.SetName(f"{result.node.GetName()} as the AI found it")
     node.SetHideFromEditors(True)
-    node.SetSaveWithScene(False)
     node.SetAttribute(ORIGINAL_OF, result.node.GetID())
     node = slicer.mrmlScene.AddNode(node)
+    place_beside(node, result.evidence_node)  # not shown there, but Slicer complains of one that has no item
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(result.evidence_node)
     node.SetAndObserveTransformNodeID(result.node.GetTransformNodeID())
     display = node.GetDisplayNode()
-    display.SetSaveWithScene(False)
     display.SetVisibility2DFill(False)
     display.SetVisibility3D(False)
     display.SetSliceIntersectionThickness(THICKNESS)

@@ -214,7 +214,7 @@ class SceneLogic:
     def showOriginal(self, segmentationNode, shown: bool = True) -> None:
         """Outline the AI's result at the present threshold beside the corrected lesion, or hide all outlines.
 
-        An outline cannot be edited and is not saved.
+        An outline cannot be edited.
 
         Raises:
             InputError: no result of GASNet.

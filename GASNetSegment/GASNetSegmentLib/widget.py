@@ -133,6 +133,8 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._follow_input()
         if self.panel.segmentation is not self._watched:
             self._show(self.panel.segmentation)
+            if result_of(self._watched) is not None:
+                self._watched.GetDisplayNode().SetVisibility(True)  # those of a batch wait unseen
 
     def _follow_input(self) -> None:
         """Another CT was chosen: the result of the one before is neither its result nor its place."""

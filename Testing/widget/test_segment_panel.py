@@ -271,6 +271,20 @@ def test_outline_of_the_original_is_shown_on_demand_and_goes_with_its_result(pan
     assert segmentations() == 1
 
 
+def test_outline_in_a_saved_scene_is_shown_again_only_if_wished(host, panel, shown, tmp_path):
+    panel.ui.originalBox.checked = True
+    assert slicer.mrmlScene.SaveSceneToSlicerDataBundleDirectory(str(tmp_path), None)
+    panel.ui.originalBox.checked = False
+    slicer.mrmlScene.Clear(0)
+
+    slicer.mrmlScene.SetURL(next(tmp_path.glob("*.mrml")).as_posix())
+    slicer.mrmlScene.Import()
+    host.process_events()
+
+    (left,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert left is panel.panel.parameters.segmentation
+
+
 def test_new_result_is_shown_where_its_largest_focus_lies(panel, shown):
     expected = panel.logic.focusPosition(shown, panel.logic.quantify(shown).foci[0])
     red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
@@ -358,7 +372,10 @@ def test_all_loaded_cts_in_the_background(host, panel, ct, phantom):
     host.wait_until(lambda: panel.ui.batchTable.rowCount == 3, SECONDS, "the batch")
 
     assert panel.ui.batchTable.item(2, 6).text().endswith(".")
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 2
+    found = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert [node.GetDisplayNode().GetVisibility() for node in found] == [0, 0]
+    panel.panel.parameters.segmentation = found[1]
+    assert [node.GetDisplayNode().GetVisibility() for node in found] == [0, 1]
     assert panel.ui.batchLoadedButton.enabled
 
 
