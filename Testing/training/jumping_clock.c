@@ -1,4 +1,4 @@
-/* A clock that is set while a program runs: one day forth, one day back, at every hundredth look.
+/* A clock that is set while a program runs: one day forth, one day back, at every seventh look.
    Only the wall clock; what measures durations goes on evenly, as on a real computer. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -12,6 +12,6 @@ int clock_gettime(clockid_t clock, struct timespec *now)
         real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     int status = real(clock, now);
     if (clock == CLOCK_REALTIME)
-        now->tv_sec += looks++ / 100 % 2 ? -86400 : 86400;
+        now->tv_sec += looks++ / 7 % 2 ? -86400 : 86400;
     return status;
 }
