@@ -7,8 +7,8 @@
     python Resources/Models/train_starter.py publish WORK RECIPE OUT.safetensors
 
 DATA is the folder that the model card describes. Each of two folds leaves out half of the patients. Nothing
-is chosen by what is left out: lengths are fixed, the last weights count, and the threshold of a fold is the one
-that was best on the *other* fold's cases.
+is chosen by what is left out: lengths are fixed, the last weights count, and the threshold of a fold is the
+one that was best on the *other* fold's cases.
 """
 
 from __future__ import annotations

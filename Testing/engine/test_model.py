@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -68,6 +71,18 @@ def test_a_generator_travels_with_it(tmp_path, segmenter):
     assert loaded.info.generator == generator.architecture
     for key, value in generator.state_dict().items():
         torch.testing.assert_close(loaded.generator.state_dict()[key], value)
+
+
+def test_loading_does_not_import_the_compiler(tmp_path, segmenter):
+    """torch._dynamo takes seconds, and crashed Slicer by way of triton."""
+    path = tmp_path / "both.safetensors"
+    save_model(path, ModelInfo("both", ARCHITECTURE), segmenter, create_generator({}))
+    program = f"""import sys
+from GASNetLib.model import load_model
+load_model({str(path)!r})
+sys.exit("torch._dynamo" in sys.modules)"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", program], env=environment).returncode == 0
 
 
 def test_the_description_is_read_without_the_weights(package, segmenter):

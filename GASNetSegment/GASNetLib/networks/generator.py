@@ -142,6 +142,8 @@ def create_generator(architecture: dict) -> Generator:
 
 def _initialise(module: nn.Module) -> None:
     """CycleGAN's start: weights of N(0, 0.02)."""
-    if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
+    # Without storage (a package is loaded) there is nothing to fill, and PyTorch would import its compiler to
+    # do so: seconds, and in Slicer a crash where triton's LLVM meets that of the graphics driver.
+    if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)) and not module.weight.is_meta:
         nn.init.normal_(module.weight, 0.0, 0.02)
         nn.init.zeros_(module.bias)
