@@ -141,6 +141,7 @@ class ResultSection:
 
     def _show_restore(self) -> None:
         why_not = self._why_no_restore()
+        self._ui.restoreButton.text = _("Restored healthy")
         self._ui.restoreButton.enabled = not why_not
         self._ui.restoreButton.toolTip = why_not or _(
             "Show what the network believes the lungs looked like before the disease, and the difference."
@@ -166,6 +167,7 @@ class ResultSection:
         with self._panel.problems_shown():
             volume = self._result.ct
             self._ui.restoreButton.enabled = False
+            self._ui.restoreButton.text = _("Restoring…")
             volume_id = volume.GetID()
             request = Request(
                 lambda answer, read: self._restored(volume_id, answer, read),
@@ -189,7 +191,8 @@ class ResultSection:
         restored, _difference = self._panel.logic.putRestored(
             volume, read(answer["restored"]), read(answer["difference"])
         )
-        slicer.util.setSliceViewerLayers(foreground=restored, foregroundOpacity=0.5)
+        # Over the CT, so that the views' own fade slider compares the two.
+        slicer.util.setSliceViewerLayers(foreground=restored, foregroundOpacity=1.0)
 
     def _restore_failed(self, error: GASNetError, details: str) -> None:
         self._show_restore()

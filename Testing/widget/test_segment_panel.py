@@ -341,8 +341,10 @@ def test_restored_healthy_with_a_generator(host, panel, shown, tmp_path):
     assert panel.ui.restoreButton.enabled
 
     panel.ui.restoreButton.click()
+    assert "Restoring" in panel.ui.restoreButton.text
     host.wait_until(lambda: not panel.panel.client.busy, SECONDS, "the restored CT")
 
+    assert panel.ui.restoreButton.text == "Restored healthy"
     restored, difference = (slicer.util.getNode(f"CT {what}") for what in ("restored healthy", "difference"))
     change = slicer.util.arrayFromVolume(restored) - slicer.util.arrayFromVolume(result_in(shown).ct)
     assert np.abs(change - slicer.util.arrayFromVolume(difference)).max() <= 1  # both are rounded
