@@ -21,6 +21,7 @@ from safetensors.numpy import save as serialise
 from .atomic import write_atomically
 from .crop import NETWORK_SHAPE
 from .errors import ModelError
+from .file_digest import sha256_of
 from .version import VERSION
 from .volume import WINDOW_HU
 
@@ -182,7 +183,7 @@ def _read(path: Path, with_weights: bool) -> tuple[ModelInfo, dict[str, np.ndarr
             "Get the file again from where it came.",
         ) from error
     info = _parsed(metadata.get(METADATA_KEY), path)
-    return replace(info, sha256=_file_sha256(path)), tensors
+    return replace(info, sha256=sha256_of(path)), tensors
 
 
 def _parsed(text: str | None, path: Path) -> ModelInfo:
@@ -237,11 +238,3 @@ def _built(create, architecture: dict, tensors: dict, prefix: str, device: str, 
         )
     # Three times as fast on the CPU as the default memory format (Testing/benchmarks/segmenters.py).
     return network.eval().to(device, memory_format=torch.channels_last_3d)
-
-
-def _file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()

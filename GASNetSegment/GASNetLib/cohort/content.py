@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from ..atomic import write_atomically
 from ..dicom_series import is_dicom_file
+from ..file_digest import sha256_of
 from ..volume import Volume
 
 DETACHED_HEADERS = (".mhd", ".nhdr")
@@ -42,7 +43,7 @@ def content_digest(path: Path) -> str:
     Raises:
         OSError: a file is missing or cannot be read.
     """
-    digests = sorted(_file_digest(file) for file in files_of(path))
+    digests = sorted(sha256_of(file) for file in files_of(path))
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
@@ -100,11 +101,3 @@ def _state(path: Path) -> tuple[str, int]:
     facts = [(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for name, stat in stats]
     changed_ns = max(max(stat.st_mtime_ns, stat.st_ctime_ns) for _, stat in stats)
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest(), changed_ns
-
-
-def _file_digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
