@@ -115,6 +115,10 @@ def no_air(phantom: Phantom, folder: Path) -> Path:
     return with_voxels(phantom, noise.astype(np.int16), folder)
 
 
+def half_scale(phantom: Phantom, folder: Path) -> Path:
+    return with_voxels(phantom, phantom.hu // 2, folder)
+
+
 def no_lungs(phantom: Phantom, folder: Path) -> Path:
     """A solid cylinder in air, like a head or an abdomen."""
     _, y, x = np.indices(SHAPE)
@@ -181,6 +185,7 @@ BAD_INPUTS: dict[str, tuple[Callable[[Phantom, Path], Path], str]] = {
     "too few slices": (few_slices, "only 5 slices"),
     "spacing in cm": (wrong_units, "too little for a chest"),
     "no air in it": (no_air, "no air"),
+    "HU at half scale": (half_scale, "is as dark as air"),
     "no lungs in it": (no_lungs, "lungs"),
     "DICOM: slices missing": (series_with_gap, "slice is missing after slice 8 of 39"),
     "DICOM: two images at one place": (series_with_doubles, "same position"),

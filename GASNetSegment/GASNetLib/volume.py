@@ -20,6 +20,8 @@ AIR_HU = -1024
 STORED_OFFSET = 1024  # what scanners add to HU when they store unsigned pixels
 PADDING_AT_MOST = -500  # programs fill what was not scanned with −1000, −1024, −2000, −3024, −32768, …
 DARKER_THAN_TISSUE = -100  # in HU all of air and lung, and most of fat; nothing in 0–255 and stored values
+TRUE_AIR_HU = -700  # of what is dark, air and aerated lung; 70 % and more in every chest CT seen
+LEAST_TRUE_AIR = 0.05
 SHORTEST_SCAN = 8  # slices
 SMALLEST_FIELD_MM = 80.0
 LARGEST_FIELD_MM = (1000.0, 1000.0, 2000.0)  # sorted: a table is 2 m long, a bore below 1 m wide
@@ -130,7 +132,8 @@ def check_chest_ct(volume: Volume) -> None:
     """Refuse what cannot be a chest CT, before anything is computed. Lungs are looked for later.
 
     Raises:
-        NotAChestCT: too few slices, too small or too large a field of view, no air or no soft tissue.
+        NotAChestCT: too few slices, too small or too large a field of view, no air, nothing as
+            dark as air should be, or no soft tissue.
     """
     size_mm = np.multiply(volume.geometry.size, volume.geometry.spacing)
     if min(volume.geometry.size) < SHORTEST_SCAN:
@@ -154,6 +157,12 @@ def check_chest_ct(volume: Volume) -> None:
     if np.mean(sample < -400) < 0.01:
         raise NotAChestCT(
             "The image holds almost no air, so it has no lungs in it.", "Choose a chest CT in HU or 0–255."
+        )
+    dark = sample[(sample > -1500) & (sample < -300)]
+    if np.count_nonzero(dark < TRUE_AIR_HU) <= LEAST_TRUE_AIR * dark.size:
+        raise NotAChestCT(
+            "Hardly anything in the image is as dark as air (−1000 HU) or lung.",
+            "The intensities seem to be scaled: export the CT again with its rescale slope and intercept.",
         )
     if np.mean((sample > -200) & (sample < 1500)) < 0.02:
         raise NotAChestCT("The image holds almost no soft tissue.", "Choose a chest CT in HU or 0–255.")
