@@ -97,31 +97,12 @@ def check(task: TaskProcess, cache: str, jobs: int | None) -> list[dict]:
     ]
 
 
-def prepare(
-    task: TaskProcess, run: str, preset: str, changes: dict[str, Any], device: str, parent: str, cache: str
-) -> str:
-    """Make the run folder of a training."""
-    from GASNetLib.training.presets import preset as preset_of
-    from GASNetLib.training.session import prepare_run
-    from GASNetLib.training.settings import changed
-
-    task.progress("Preparing the run folder", 0.0)
-    prepare_run(
-        run,
-        task.cohort(),
-        changed(preset_of(preset), changes),
-        device=device,
-        parent=Path(parent) if parent else None,
-        cache=Path(cache),
-    )
-    return run
-
-
 def measure(task: TaskProcess, preset: str, device: str, cache: str) -> dict[str, float]:
     """The pace of a preset with all its terms, by really doing two iterations (the first warms up), a
     validation and a preview; see :class:`.pace.Pace` for the fields."""
+    from GASNetLib.training.preparation import prepare_run
     from GASNetLib.training.presets import preset as preset_of
-    from GASNetLib.training.session import prepare_run, work_on
+    from GASNetLib.training.session import work_on
     from GASNetLib.training.settings import as_data, changed
 
     from .pace import Pace
@@ -168,7 +149,6 @@ def stop(task: TaskProcess, run: str, patience: float) -> str:
 
 ACTIONS: dict[str, Callable] = {
     "check": check,
-    "prepare": prepare,
     "measure": measure,
     "compare": compare,
     "stop": stop,

@@ -16,6 +16,8 @@ from GASNetLib.errors import ModelError
 from GASNetLib.model_store import ModelStore
 from GASNetLib.run.errors import RunError
 from GASNetLib.training.presets import PRESETS
+from GASNetLib.training.presets import preset as preset_named
+from GASNetLib.training.settings import changed
 
 from .cohort_table import CohortTable, Row
 from .comparison import ComparisonTable
@@ -30,7 +32,11 @@ CACHE_FOLDER = "cache"
 
 
 class TrainLogic:
-    """What GASNetTrain does. ``begin…`` methods return a :class:`.task.Task` at once, the others wait."""
+    """What GASNetTrain does. ``begin…`` methods return a :class:`.task.Task` at once, the others wait.
+
+    Attributes:
+        known: the trainings that are remembered between sessions.
+    """
 
     def __init__(
         self,
@@ -49,7 +55,7 @@ class TrainLogic:
         self.models = models
         self.case_folder = case_folder
         self.run_home = run_home
-        self._known = KnownRuns(settings)
+        self.known = KnownRuns(settings)
         self._interpreter = interpreter
 
     @property
@@ -120,6 +126,9 @@ class TrainLogic:
     ) -> RunHandle:
         """Train on the usable cases, in a process that outlives this program.
 
+        It returns as soon as the folder is there and the process has begun: reading the cases is part of the
+        training, so that nothing is lost when this program ends.
+
         Args:
             runFolder: a new folder. fromModel: model file to start from; None: from scratch.
             changes: settings that differ from the preset, as ``{"iterations": 500, "terms.ps": None}``.
@@ -130,30 +139,17 @@ class TrainLogic:
             RunError: cohort and preset do not go together, or there is a training in the folder.
             ModelError: the model cannot be used. ResourceError: the folder cannot be written to.
         """
-        task = self.beginPreparing(cohort.usable, runFolder, preset, fromModel, device, changes)
-        return self.launch(task.result(), queued)
+        from GASNetLib.training.preparation import prepare_run
 
-    def beginPreparing(
-        self,
-        cohort: Cohort,
-        run_folder: str | Path,
-        preset: str = "finetune",
-        from_model: str | Path | None = None,
-        device: str = "auto",
-        changes: dict[str, Any] | None = None,
-    ) -> Task:
-        """Make a run folder without waiting; the result is for :meth:`launch`."""
-        return Task(
-            self._interpreter,
-            "prepare",
-            cohort,
-            run=str(Path(run_folder).absolute()),
-            preset=preset,
-            changes=changes or {},
+        run = prepare_run(
+            runFolder,
+            cohort.usable,
+            changed(preset_named(preset), changes or {}),
             device=device,
-            parent="" if from_model is None else str(Path(from_model).absolute()),
-            cache=str(self.cache),
+            parent=None if fromModel is None else Path(fromModel),
+            cache=self.cache,
         )
+        return self.launch(run.path, queued)
 
     def beginMeasuring(self, cohort: Cohort, preset: str, device: str = "auto") -> Task:
         """Measure how fast this computer trains, without waiting; the result is for :class:`.pace.Pace`."""
@@ -168,6 +164,7 @@ class TrainLogic:
         before = self.working() if queued else []
         run = self.openRun(run_folder)
         run.resume(before)
+        self.known.await_end(run.path)
         return run
 
     def working(self) -> list[RunHandle]:
@@ -183,7 +180,7 @@ class TrainLogic:
         from .run_handle import RunHandle
 
         run = RunHandle(runFolder, self._interpreter)
-        self._known.add(run.path)
+        self.known.add(run.path)
         return run
 
     def runs(self) -> list[RunHandle]:
@@ -192,7 +189,7 @@ class TrainLogic:
 
         from .run_handle import RunHandle
 
-        paths = self._known.paths()
+        paths = self.known.paths()
         paths += [run.path for run in find_runs(self.run_home) if run.path not in paths]
         found = []
         for path in paths:

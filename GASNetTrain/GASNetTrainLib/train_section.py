@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import slicer
 from slicer.i18n import tr as _
 
 from GASNetLib.errors import InputError
@@ -25,15 +24,9 @@ from .words import duration
 if TYPE_CHECKING:
     from .run_handle import RunHandle
 
-ABOUT = {
-    "finetune": "From a model to your own CTs: hours on a GPU.",
-    "quick": "Minutes on a GPU, longer on a CPU; without the adversarial part.",
-    "improved": "All terms, from a warm start; the best that was found for a training from scratch.",
-    "paper": "As published: 14,000 iterations.",
-    "supervised": "For comparison: from the labelled cases alone.",
-    "mil": "For comparison: from the volumes' labels alone, without any mask.",
-    "smoke": "A few iterations, to try whether everything works. The model is of no use.",
-}
+PRESETS_OFFERED = ("finetune", "quick", "improved", "paper", "supervised", "mil", "smoke")
+"""What most people want comes first."""
+
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -49,11 +42,11 @@ class TrainSection:
     ) -> None:
         self._panel, self._ui = panel, panel.ui
         self._cohort, self._runs, self._on_started = cohort, runs, on_started
-        self._preparing = False
         self._models: list[Path | None] = []
+        self._begun = ""
         self._measuring: Task | None = None
         self._measured: dict[tuple[str, str], Pace] = {}
-        for name in ABOUT:
+        for name in PRESETS_OFFERED:
             self._ui.presetBox.addItem(name)
         for device in DEVICES:
             self._ui.deviceBox.addItem(device)
@@ -81,13 +74,13 @@ class TrainSection:
     def update(self) -> None:
         """Show what the choices mean, and whether they can be trained with."""
         ui, preset = self._ui, self._ui.presetBox.currentText
-        ui.presetLabel.text = f"{ABOUT[preset]} {self._estimate(preset)}"
+        ui.presetLabel.text = f"{_about(preset)} {self._estimate(preset)}"
         checked = self._cohort.cohort.is_checked
-        ui.trainButton.enabled = checked and not self._preparing
+        ui.trainButton.enabled = checked
         ui.measureButton.enabled = checked and self._measuring is None
         ui.measureCancelButton.visible = self._measuring is not None
         ui.queueBox.visible = any(run.last_state.state in LIVING for run in self._runs())
-        ui.trainLabel.text = "" if checked else _("Check the cohort first.")
+        ui.trainLabel.text = self._begun if checked else _("Check the cohort first.")
 
     def _estimate(self, preset: str) -> str:
         device = self._ui.deviceBox.currentText
@@ -140,28 +133,32 @@ class TrainSection:
             if not name:
                 raise InputError(_("The training has no name."), _("Give it one; its folder is called so."))
             start = self._models[self._ui.startBox.currentIndex]
-            task = self._panel.logic.beginPreparing(
-                self._cohort.cohort.usable,
+            run = self._panel.logic.startTraining(
+                self._cohort.cohort,
                 Path(self._ui.runHomeEdit.currentPath) / name,
                 self._ui.presetBox.currentText,
                 start,
                 self._ui.deviceBox.currentText,
+                queued=self._ui.queueBox.checked,
             )
-            self._preparing = True
-            self._panel.follow(task, self._prepared, self._ended)
+            self._ui.runNameEdit.text = _free_name()
+            begun = _("{training} goes on while you work, or when Slicer is closed: see Trainings.")
+            self._begun = begun.format(training=run.name)
+            self._on_started(run)
         self.update()
-        if self._preparing:
-            self._ui.trainLabel.text = _("Preparing…")
 
-    def _prepared(self, run_folder: str) -> None:
-        run = self._panel.logic.launch(run_folder, queued=self._ui.queueBox.checked)
-        self._ui.runNameEdit.text = _free_name()
-        self._on_started(run)
-        slicer.util.showStatusMessage(_("The training goes on while you work."), 5000)
 
-    def _ended(self) -> None:
-        self._preparing = False
-        self.update()
+def _about(preset: str) -> str:
+    """What a preset is for."""
+    return {
+        "finetune": _("From a model to your own CTs: hours on a GPU."),
+        "quick": _("Minutes on a GPU, longer on a CPU; without the adversarial part."),
+        "improved": _("All terms, from a warm start; the best that was found for a training from scratch."),
+        "paper": _("As published: 14,000 iterations."),
+        "supervised": _("For comparison: from the CTs with marked lesions alone."),
+        "mil": _("For comparison: from what is known of whole CTs (diseased or healthy), without any mask."),
+        "smoke": _("A few iterations, to try whether everything works. The model is of no use."),
+    }[preset]
 
 
 def _free_name() -> str:

@@ -29,8 +29,8 @@ from GASNetLib.metrics import Overlap, summary
 from GASNetLib.model import load_model, save_model
 from GASNetLib.run.folder import RunFolder
 from GASNetLib.segment import segment
+from GASNetLib.training.preparation import prepare_run
 from GASNetLib.training.presets import preset
-from GASNetLib.training.session import prepare_run
 from GASNetLib.training.settings import changed
 from GASNetLib.volume import read_mask, read_volume
 

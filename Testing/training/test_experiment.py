@@ -14,8 +14,9 @@ from GASNetLib.model import read_model_info
 from GASNetLib.run.errors import RunError
 from GASNetLib.run.folder import RunFolder
 from GASNetLib.training.experiment import combinations, read_experiment, run_experiment
+from GASNetLib.training.preparation import prepare_run, with_labelled
 from GASNetLib.training.presets import preset
-from GASNetLib.training.session import prepare_run, with_labelled, work_on
+from GASNetLib.training.session import work_on
 from GASNetLib.training.settings import changed
 from training.tiny_cohort import open_tiny_crops, tiny_cohort, tiny_crop
 
@@ -185,6 +186,13 @@ def test_a_cohort_that_lacks_a_role_is_refused_in_words(tmp_path):
     with pytest.raises(RunError, match="no healthy cases"):
         prepare_run(tmp_path / "run", without, preset("smoke"))
     prepare_run(tmp_path / "run", without, preset("supervised"))
+
+
+def test_networks_that_cannot_be_built_end_the_training_in_words(tmp_path):
+    impossible = changed(preset("smoke"), {"segmenter.levels": 99})
+    run = prepare_run(tmp_path / "run", tiny_cohort(), impossible, device="cpu")
+    assert work_on(run.path, open_crops=open_tiny_crops) == 1
+    assert run.state().state == "failed" and "cannot be built" in run.state().cause
 
 
 def test_chosen_labels_leave_the_other_labelled_cases_diseased():

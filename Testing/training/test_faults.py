@@ -14,8 +14,8 @@ import pytest
 
 from GASNetLib.run.checkpoints import checkpoints
 from GASNetLib.run.folder import RunFolder
+from GASNetLib.training.preparation import prepare_run
 from GASNetLib.training.presets import ABLATIONS, preset
-from GASNetLib.training.session import prepare_run
 from GASNetLib.training.settings import changed
 from training.tiny_cohort import tiny_cohort
 

@@ -46,11 +46,13 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Prepare a run and start its process."""
+    from ..training.preparation import prepare_run
     from ..training.presets import preset
-    from ..training.session import prepare_run
     from ..training.settings import changed
+    from ..training.state import check_architectures
 
     settings = changed(preset(arguments.preset), dict(arguments.set))
+    check_architectures(settings)
     run = prepare_run(
         arguments.run_folder,
         read_cohort(arguments.cohort),

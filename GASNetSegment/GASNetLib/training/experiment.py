@@ -33,8 +33,9 @@ from ..run.errors import RunError
 from ..run.folder import RunFolder
 from .batches import Crops
 from .held_out import figures_on_test, refuse_shared
+from .preparation import check_roles, prepare_run, with_labelled
 from .presets import ABLATIONS, preset
-from .session import OpenCrops, check_roles, prepare_run, with_labelled
+from .session import OpenCrops
 from .settings import Settings, changed
 from .state import check_architectures
 

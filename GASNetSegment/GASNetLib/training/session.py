@@ -1,139 +1,41 @@
-"""A training from its run folder: prepare it, and work on it in this process."""
+"""A training from its run folder, in this process; :mod:`.preparation` makes the folder."""
 
 from __future__ import annotations
 
-import shutil
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..cohort import Cohort, read_cohort, write_cohort
+from ..cohort import read_cohort
 from ..cohort.content import KnownContent
 from ..device import choose_device
 from ..errors import Cancelled, GASNetError, ResourceError
-from ..model import load_model, read_model_info
+from ..model import load_model
 from ..run.checkpoints import remove_parts
 from ..run.errors import RunError
 from ..run.events import EventLog
 from ..run.folder import RunFolder
 from ..run.process import exclusive, own_identity, write_identity
-from ..version import VERSION
 from .batches import Crops
-from .data_order import roles_needed
 from .distributed import World, joined_world
 from .packages import write_package
-from .settings import Settings, as_data, from_data
+from .preparation import LEARNED_FROM, parent_file
+from .settings import Settings, from_data
 from .state import TrainingState, check_architectures, new_state
 from .trainer import Report, Trainer, resume_state
 
 OpenCrops = Callable[..., Crops]
 """As :func:`GASNetLib.cohort.crop_cache.open_crops`: cohort, cache folder, ``progress=``, ``cancelled=``."""
 
-LEARNED_FROM = ("labelled", "diseased", "healthy")
-"""Roles of the cases whose content the weights depend on."""
-
 PREPARED_SECONDS = 1.0
 """Shortest time between two ``prepared`` events."""
-
-
-def prepare_run(
-    path: str | Path,
-    cohort: Cohort,
-    settings: Settings,
-    *,
-    device: str = "auto",
-    parent: Path | None = None,
-    labelled: Sequence[str] = (),
-    cache: Path | None = None,
-    licence: str = "",
-) -> RunFolder:
-    """Make the run folder of a training that is to begin.
-
-    Args:
-        parent: model package to start from; the networks are then those of the package.
-        labelled: names of the labelled cases to use; the others count as diseased. Empty: all.
-        cache: folder of the network-grid crops; default: beside the run folder, shared by its neighbours.
-        licence: of the models that come out, following the data.
-
-    Raises:
-        RunError: the settings and the cohort do not go together, or there is a training already.
-        ModelError: the parent cannot be used. ResourceError: the folder cannot be written to.
-    """
-    run = RunFolder(path)
-    cohort = with_labelled(cohort, labelled) if labelled else cohort
-    check_roles(cohort, settings)
-    if parent is not None:
-        settings = with_networks_of(settings, parent)
-    check_architectures(settings)
-    config = {
-        "settings": as_data(settings),
-        "device": device,
-        "cache": str(Path(cache or run.path.parent / "cache").absolute()),
-        "parent": None if parent is None else {"file": parent.name, "sha256": read_model_info(parent).sha256},
-        "licence": licence,
-        "software_version": VERSION,
-    }
-    run = RunFolder.create(run.path, config)
-    write_cohort(cohort, run.cohort_file)
-    if parent is not None:
-        shutil.copyfile(parent, _parent_file(run))
-    return run
-
-
-def with_labelled(cohort: Cohort, names: Sequence[str]) -> Cohort:
-    """The cohort with only these cases labelled; the other labelled ones count as diseased.
-
-    Raises:
-        RunError: a name is not that of a labelled case.
-    """
-    known = {case.name for case in cohort.with_role("labelled")}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise RunError(f"“{unknown[0]}” is no labelled case of the cohort.", "See the column case.")
-    chosen = set(names)
-    cases = (
-        replace(case, role="diseased", mask=None)
-        if case.role == "labelled" and case.name not in chosen
-        else case
-        for case in cohort
-    )
-    return Cohort(tuple(cases))
-
-
-def check_roles(cohort: Cohort, settings: Settings) -> None:
-    """Refuse a cohort that lacks what the terms learn from.
-
-    Raises:
-        RunError: it does.
-    """
-    present = {case.role for case in cohort}
-    if "labelled" in present:
-        present.add("diseased")  # labelled volumes show the disease: they stand in for diseased ones
-    missing = sorted(roles_needed(settings.terms) - present)
-    if missing:
-        raise RunError(
-            f"The cohort has no {' and no '.join(missing)} cases, and “{settings.name}” learns from them.",
-            "Add some, or choose a preset that does without.",
-        )
-
-
-def with_networks_of(settings: Settings, package: Path) -> Settings:
-    """The settings with the architectures of a package.
-
-    Raises:
-        ModelError: it cannot be used.
-    """
-    info = read_model_info(package)
-    generator = settings.generator if info.generator is None else info.generator
-    return replace(settings, segmenter=info.segmenter, generator=generator)
 
 
 def work_on(path: str | Path, device: str | None = None, open_crops: OpenCrops | None = None) -> int:
@@ -207,6 +109,7 @@ def _train(
     report: Report,
     open_crops: OpenCrops | None,
 ) -> int:
+    check_architectures(settings)  # before the cases, which may take long
     config, cohort = run.config(), read_cohort(run.cohort_file)
     if open_crops is None:
         from ..cohort.crop_cache import open_crops
@@ -242,8 +145,8 @@ def _train(
 
 def _state(run: RunFolder, settings: Settings, device: torch.device, report: Report) -> TrainingState:
     state = new_state(settings, device)
-    if not resume_state(state, run, report) and _parent_file(run).exists():
-        parent = load_model(_parent_file(run))
+    if not resume_state(state, run, report) and parent_file(run).exists():
+        parent = load_model(parent_file(run))
         state.networks.segmenter.load_state_dict(parent.segmenter.state_dict())
         state.averaged.load_state_dict(parent.segmenter.state_dict())
         if parent.generator is not None and state.networks.generator is not None:
@@ -330,10 +233,6 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _parent_file(run: RunFolder) -> Path:
-    return run.models / "parent.safetensors"
 
 
 def _device_name(device: torch.device) -> str:
