@@ -151,6 +151,31 @@ def test_a_passing_failure_of_numbers_costs_a_step_back_only(tmp_path):
     assert [iteration for iteration, _ in losses(run)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize(("elsewhere", "words"), [(0.02, []), (0.4, ["whole lung"])])
+def test_the_collapse_watch_counts_what_the_calibrated_threshold_marks(tmp_path, elsewhere, words):
+    """An S that gives lesions a probability of 0.4, which the validation finds to be enough."""
+
+    def faint(x):
+        lesion = (x > -0.2) & (x < 0.46)
+        return torch.where(lesion, 0.4, elsewhere).logit() + 0 * segmenter.head.bias
+
+    even = {"augmentation.rotation_degrees": 0.0, "augmentation.zoom": [1.0, 1.0]}
+    ending = {"val_every": 22, "preview_every": 100, "checkpoint_seconds": 60.0}
+    # At first nothing is known of the threshold: then nothing is said, though at 0.5 S marks nothing.
+    changes = {"calibrate": True, "theta": 1, "iterations": 43, "terms.gan": None, "terms.recons": None}
+    settings = changed(SMOKE, {**changes, **even, **ending})
+    run, state = RunFolder.create(tmp_path / "run", {}), new_state(settings, torch.device("cpu"))
+    segmenter = state.networks.segmenter
+    segmenter.forward = state.averaged.forward = faint
+    crops, log = tiny_crops(), EventLog(run.events_file)
+    Trainer(settings, state, crops, names_by_role(crops), run, log.write).train()
+    log.close()
+    assert state.progress.threshold < 0.4
+    told = [event for event in run.events() if event["kind"] == "warning"]
+    assert [event["code"] for event in told] == ["collapse"] * len(words)
+    assert all(word in event["cause"] for word, event in zip(words, told, strict=True))
+
+
 def test_the_generator_learns_the_identity_on_healthy_lungs(tmp_path):
     changes = dict.fromkeys(("terms.gan", "terms.mil", "terms.ps"), None)
     changes |= {"generator.identity": False, "iterations": 30, "val_every": 30}

@@ -9,7 +9,8 @@ prepared       ``cases`` read so far, ``total`` cases, ``what`` is being done
 started        ``iteration`` it starts from, ``iterations`` in all, ``device``, ``threads``, ``world``
 iteration      ``iteration`` (1-based), ``losses`` {term: value}, ``rates`` {network: learning rate},
                ``seconds`` spent training so far, ``per_second`` iterations, ``gpu_gb`` or null,
-               ``share`` {``diseased``, ``healthy``}: part of the lungs marked as lesion
+               ``share`` {``diseased``, ``healthy``}: part of the lungs marked as lesion, at the
+               threshold of the best validation so far
 validation     ``iteration``, ``dice``, ``sensitivity``, ``specificity`` each {``mean``, ``sd``},
                ``cases`` {name: dice}, ``threshold``, ``best`` (bool), ``discriminator`` or null
 preview        ``iteration``, ``file`` relative to the run folder

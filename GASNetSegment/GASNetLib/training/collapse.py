@@ -13,7 +13,7 @@ SETTLED = 20
 
 @dataclass
 class CollapseWatch:
-    """Running means of the shares of the lungs that S marks (probability above 0.5)."""
+    """Running means of the shares of the lungs that S marks, at the threshold of its best parameters."""
 
     diseased: float = 0.0
     healthy: float = 0.0

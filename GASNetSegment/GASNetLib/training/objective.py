@@ -79,7 +79,11 @@ def discriminator_losses(
 
 
 def segmenter_generator_losses(
-    networks: Networks, batch: Mapping[str, Batch], active: frozenset[str], settings: Settings
+    networks: Networks,
+    batch: Mapping[str, Batch],
+    active: frozenset[str],
+    settings: Settings,
+    threshold: float = 0.5,
 ) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
     """What S and G descend, in parts whose graphs share nothing: terms, and shares of the lungs that S marks.
 
@@ -87,6 +91,7 @@ def segmenter_generator_losses(
 
     Args:
         batch: by role, ``labelled``, ``diseased``, ``healthy``, as far as the active terms need them.
+        threshold: probability above which S marks a voxel, for the shares.
     """
     s = settings
     if "segmentation" in active:
@@ -96,12 +101,12 @@ def segmenter_generator_losses(
     if "healthy" in active:
         healthy = batch["healthy"]
         logits = networks.segment(healthy.image, healthy.near)
-        yield {"healthy": terms.healthy(logits)}, {"share_healthy": marked(logits, healthy)}
+        yield {"healthy": terms.healthy(logits)}, {"share_healthy": marked(logits, healthy, threshold)}
     if active & {"gan", "mil", "ps"}:
         diseased = batch["diseased"]
         with torch.set_grad_enabled(bool(active & {"gan", "mil"})):
             logits = networks.segment(diseased.image, diseased.near)
-        mask, shares = logits.detach().sigmoid(), {"share_diseased": marked(logits, diseased)}
+        mask, shares = logits.detach().sigmoid(), {"share_diseased": marked(logits, diseased, threshold)}
         if active & {"gan", "mil"}:
             yield _on_diseased(networks, diseased, logits, active, s), shares
         del logits
@@ -117,10 +122,10 @@ def segmenter_generator_losses(
         yield {"recons": terms.recons(networks.generator(image).float(), image)}, {}
 
 
-def marked(logits: Tensor, batch: Batch) -> Tensor:
-    """Share of the lungs' voxels that S calls lesion, mean over the volumes."""
+def marked(logits: Tensor, batch: Batch, threshold: float) -> Tensor:
+    """Share of the lungs' voxels whose probability is above ``threshold``, mean over the volumes."""
     inside = batch.lungs.flatten(1)
-    found = (logits.detach().flatten(1) > 0) * inside
+    found = (logits.detach().flatten(1).sigmoid() > threshold) * inside
     return (found.sum(1) / inside.sum(1).clamp(min=1)).mean()
 
 

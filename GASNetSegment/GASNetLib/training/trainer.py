@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import GASNetError, ResourceError
 from ..run.checkpoints import Checkpoint, latest_checkpoint, write_best, write_checkpoint
 from ..run.errors import RunError
 from ..run.folder import RunFolder
-from .batches import Batch, Crops, Loader, Sample, make_batches, whole_volume
+from .batches import Crops, Loader, whole_volume
 from .collapse import CollapseWatch
 from .data_order import ROLES, DataOrder, roles_needed
 from .distributed import World
-from .objective import discriminator_losses, segmenter_generator_losses, total
 from .packages import write_package
-from .precision import autocast
 from .previews import preview_volumes, write_preview
 from .settings import Settings
-from .state import Progress, TrainingState, fixed, restore, set_rates, tensors_of, update_average
+from .state import Progress, TrainingState, restore, set_rates, tensors_of, update_average
+from .update import Updater
 from .validation import Validation, discriminator_evidence, validate
 
 STEP_BACKS = 3
 """How often a training steps back from losses that are not numbers before it gives up."""
-
-MEMORY_MESSAGES = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
 
 Report = Callable[..., None]
 """``report(kind, **fields)``: where events go (:meth:`GASNetLib.run.events.EventLog.write`)."""
@@ -50,6 +46,9 @@ class Trainer:
         report: where events go; called in the leading process only.
         wants_stop: asked after every iteration.
         provenance: goes into the packages.
+
+    Raises:
+        RunError: the batch cannot be shared by the processes.
     """
 
     def __init__(
@@ -64,17 +63,11 @@ class Trainer:
         world: World = World(),  # noqa: B008  (frozen)
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
-        if settings.batch % world.size:
-            raise RunError(
-                f"A batch of {settings.batch} cannot be shared by {world.size} processes.",
-                "Change batch or the number of processes.",
-            )
         self._settings, self._state, self._world = settings, state, world
-        self._share = settings.batch // world.size
-        state.progress.micro_batch = _divisor(self._share, state.progress.micro_batch)
         self._crops, self._cases, self._run = crops, cases, run
         self._report = report if world.leads else lambda kind, **fields: None
         self._wants_stop, self._provenance = wants_stop, dict(provenance or {})
+        self._updater = Updater(settings, state, world, self._warn)
         self._watch = CollapseWatch()
         self._saved_at = time.monotonic()
 
@@ -120,111 +113,15 @@ class Trainer:
         if "gan" in active:
             for update in range(s.theta):
                 samples = loader.take(iteration, update, ("diseased", "healthy"))
-                measured.append(self._update(samples, active, "discriminator"))
+                measured.append(self._updater.update(samples, active, "discriminator"))
         roles = [role for role in ROLES if role in roles_needed(s.terms, iteration)]
         samples = loader.take(iteration, s.theta, roles)
-        measured.append(self._update(samples, active, "segmenter", "generator"))
+        measured.append(self._updater.update(samples, active, "segmenter", "generator"))
         update_average(self._state, s.optimisation.ema)
         losses = _means(measured)
         progress.iteration += 1
         progress.seconds += time.monotonic() - begin
         self._after_iteration(losses, time.monotonic() - begin)
-
-    def _update(
-        self, samples: Mapping[str, list[Sample]], active: frozenset[str], *trained: str
-    ) -> dict[str, Tensor]:
-        """Gradients in micro-batches, averaged over the processes, then one step; gives the losses."""
-        state, o = self._state, self._settings.optimisation
-        trained = tuple(name for name in trained if name in state.optimizers)
-        losses = self._gradients(samples, active, trained)
-        for name in trained:
-            parameters = list(state.networks.named()[name].parameters())
-            gradients = [p.grad for p in parameters if p.grad is not None]
-            if not gradients:
-                continue
-            self._world.average(gradients)
-            limit = math.inf if o.clip_norm is None else o.clip_norm
-            losses[f"gradient_{name}"] = torch.nn.utils.clip_grad_norm_(parameters, limit)
-            state.optimizers[name].step()
-        if "discriminator" in trained:
-            state.networks.discriminator.step_spectral_norm()
-        return losses
-
-    def _gradients(
-        self, samples: Mapping[str, list[Sample]], active: frozenset[str], trained: Sequence[str]
-    ) -> dict[str, Tensor]:
-        """Accumulate the gradients of one update; with less memory than that takes, in smaller steps."""
-        while True:
-            failure = ""
-            try:
-                for name in trained:
-                    self._state.optimizers[name].zero_grad()
-                losses = self._accumulated(samples, active, trained)
-            except (RuntimeError, MemoryError) as error:
-                if not _lacks_memory(error):
-                    raise
-                failure = str(error).splitlines()[0] if str(error) else "out of memory"
-            # Outside the except clause: there the error still holds the tensors of the failed attempt.
-            if self._world.any(bool(failure)):
-                self._halve_micro_batch(failure)
-                continue
-            values = list(losses.values())
-            self._world.average(values)
-            return losses
-
-    def _accumulated(
-        self, samples: Mapping[str, list[Sample]], active: frozenset[str], trained: Sequence[str]
-    ) -> dict[str, Tensor]:
-        s, device = self._settings, self._state.device
-        batch = make_batches(samples, s, device)
-        size = self._state.progress.micro_batch
-        split = {role: volumes.parts(size) for role, volumes in batch.items()}
-        count = len(next(iter(split.values())))
-        losses: dict[str, Tensor] = {}
-        for index in range(count):
-            part = {role: parts[index] for role, parts in split.items()}
-            for weighted, terms in self._losses(part, active, trained):
-                (weighted / count).backward()
-                for name, value in terms.items():
-                    losses[name] = losses.get(name, 0.0) + value.detach() / count
-        return losses
-
-    def _losses(
-        self, batch: Mapping[str, Batch], active: frozenset[str], trained: Sequence[str]
-    ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-        """Sums to descend, each with the terms in it; each is descended before the next is made."""
-        s, networks = self._settings, self._state.networks
-        if "discriminator" in trained:
-            with autocast(s, self._state.device):
-                terms = discriminator_losses(networks, batch["diseased"], batch["healthy"], active, s)
-            yield sum(terms.values()), terms
-            return
-        with fixed(networks.discriminator):
-            parts = segmenter_generator_losses(networks, batch, active, s)
-            while True:
-                with autocast(s, self._state.device):
-                    part = next(parts, None)
-                if part is None:
-                    return
-                terms, shares = part
-                yield total(terms, s), terms | shares
-
-    def _halve_micro_batch(self, failure: str) -> None:
-        progress = self._state.progress
-        if self._state.device.type == "cuda":
-            torch.cuda.empty_cache()
-        if progress.micro_batch == 1:
-            raise ResourceError(
-                f"The memory of the {self._state.device.type} is too small even for one volume at a time"
-                f" ({failure}).",
-                "Close other programs, choose a smaller patch or fewer channels, or train on the CPU.",
-            )
-        progress.micro_batch = _divisor(self._share, progress.micro_batch - 1)
-        self._warn(
-            "memory",
-            f"The memory was too small; from now on {progress.micro_batch} volumes at a time.",
-            "Nothing is lost: the same losses, a little slower.",
-        )
 
     def _after_iteration(self, measured: dict[str, float], seconds: float) -> None:
         s, progress = self._settings, self._state.progress
@@ -257,6 +154,9 @@ class Trainer:
         )
 
     def _look_for_collapse(self, measured: dict[str, float]) -> None:
+        awaited = self._settings.calibrate and self._cases.get("validation")
+        if awaited and self._state.progress.best_score is None:
+            return  # the validation has yet to tell from which probability on a voxel is marked
         if "share_diseased" in measured and "share_healthy" in measured:
             finding = self._watch.look(measured["share_diseased"], measured["share_healthy"])
             if finding is not None:
@@ -406,15 +306,3 @@ def _means(measured: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
 
 def _mean_sd(figure: Any) -> dict[str, float | None]:
     return {"mean": figure.mean, "sd": figure.sd}
-
-
-def _divisor(number: int, most: int) -> int:
-    """Largest divisor of ``number`` up to ``most``: micro-batches of one size weigh the same."""
-    return max(divisor for divisor in range(1, min(most, number) + 1) if number % divisor == 0)
-
-
-def _lacks_memory(error: BaseException) -> bool:
-    if isinstance(error, GASNetError):
-        return False
-    known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-    return known or any(message in str(error).lower() for message in MEMORY_MESSAGES)
