@@ -149,7 +149,9 @@ def locally_equalised(image: Tensor, clip: float, tile: int = 24, bins: int = 64
     level = ((slices + 1) * (bins / 2)).long().clamp(max=bins - 1)
     tiles = len(slices) * rows * columns
     number = torch.arange(len(slices), device=image.device)[:, None, None] * (rows * columns) + of_tile
-    counts = torch.bincount((number * bins + level).flatten(), minlength=tiles * bins).float()
+    # And not bincount, which waits for the device to tell the highest number.
+    counted = slices.new_ones(1).expand(slices.numel())
+    counts = slices.new_zeros(tiles * bins).scatter_add_(0, (number * bins + level).flatten(), counted)
     share = counts.view(tiles, bins)
     share = share / share.sum(1, keepdim=True).clamp(min=1)
     limited = share.clamp(max=clip / bins)
