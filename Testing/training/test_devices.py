@@ -25,7 +25,7 @@ ELSEWHERE = torch.device("meta")
 
 
 class OneDevice(TorchDispatchMode):
-    """Within, operations take tensors of one device, and single numbers of the CPU; only copying takes two."""
+    """Within, operations take tensors of one device and single numbers of the CPU; only copies take two."""
 
     def __torch_dispatch__(self, operation, types, arguments=(), options=None):
         tensors = [leaf for leaf in tree_leaves((arguments, options)) if isinstance(leaf, torch.Tensor)]
