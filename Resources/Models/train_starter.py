@@ -7,8 +7,8 @@
     python Resources/Models/train_starter.py publish WORK RECIPE OUT.safetensors
 
 DATA is the folder that the model card describes. Each of two folds leaves out half of the patients. Nothing
-is chosen by what is left out: lengths are fixed, the last weights count, and the threshold of a fold is the
-one that was best on the *other* fold's cases.
+is chosen by what is left out: lengths are fixed, the last weights count, and the threshold of a model is the
+one that its training chose on its healthy cases (:func:`GASNetLib.training.validation.threshold_by_healthy`).
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ FOLDS = {
 ONE_LABEL = {"0": "medseg_09", "1": "medseg_01"}
 """The only labelled case of the recipes with one; the other training cases count as diseased."""
 
+HU_THRESHOLD = "hu-threshold"
+"""The baseline: all denser voxels of the lungs, above the HU that is best on the cases trained on."""
+
 LICENCE = "CC BY-NC 4.0; see the model card"
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 HU_THRESHOLDS = tuple(range(-850, -295, 25))
@@ -63,19 +66,30 @@ OFF = None
 
 @dataclass(frozen=True)
 class Recipe:
-    """Changes of the preset ``quick``; ``labels`` "one" or "all"; ``parent`` is the recipe it starts from."""
+    """Changes of the preset ``quick``; ``labels`` "one" or "all"; ``parent`` is the recipe it starts from.
+
+    ``iterations`` of a fold, and of the training on all cases, of which there are twice as many.
+    """
 
     labels: str
     changes: dict = field(default_factory=dict)
     parent: str | None = None
+    iterations: tuple[int, int] = (350, 1000)
 
 
-ITERATIONS = {"0": 350, "1": 350, "final": 1000}
-ADVERSARIAL_ITERATIONS = 40
+ADVERSARIAL_ITERATIONS = (40, 40)
+LONGER_ITERATIONS = (1000, 1500)
 
 BASE = {"val_every": 10_000, "preview_every": 100}
 SUPERVISED = {**BASE, "terms.healthy": OFF, "terms.ps": OFF, "terms.transplant": OFF}
 LABELS = {**BASE, "terms.ps": 200}
+LONGER = {**BASE, "seed": 1, "terms.ps": 0, "optimisation.rate_s": 1e-3}
+"""All terms from the start, in another order of the cases, with rates that rise and fall once more."""
+
+FINAL = {"terms.ps": 600, "terms.repair": 500, "optimisation.rate_g": 1e-3}
+FINAL_LONGER = {"terms.repair": 0, "optimisation.rate_g": 1e-3}
+"""G learns beside S, which it does not touch; the folds are about S and do without."""
+
 WITHOUT_PS = {"terms.ps": OFF, "terms.transplant": OFF}
 ADVERSARIAL = {
     **BASE,
@@ -86,16 +100,23 @@ ADVERSARIAL = {
 }
 """All terms, from a parent that learned from labels and pseudo-labels; D begins here."""
 
+
+def _adversarial(labels: str, parent: str, **changes: object) -> Recipe:
+    return Recipe(labels, {**ADVERSARIAL, **changes}, parent, ADVERSARIAL_ITERATIONS)
+
+
 RECIPES = {
     "supervised-one": Recipe("one", SUPERVISED),
     "supervised-all": Recipe("all", SUPERVISED),
     "labels-one": Recipe("one", LABELS),
     "labels-all": Recipe("all", LABELS),
-    "gasnet-one": Recipe("one", ADVERSARIAL, "labels-one"),
-    "gasnet-all": Recipe("all", ADVERSARIAL, "labels-all"),
-    "gasnet-one-without-L_IdToD": Recipe("one", {**ADVERSARIAL, "terms.id_to_d": OFF}, "labels-one"),
+    "longer-one": Recipe("one", LONGER, "labels-one", LONGER_ITERATIONS),
+    "longer-all": Recipe("all", LONGER, "labels-all", LONGER_ITERATIONS),
+    "gasnet-one": _adversarial("one", "labels-one"),
+    "gasnet-all": _adversarial("all", "labels-all"),
+    "gasnet-one-without-L_IdToD": _adversarial("one", "labels-one", **{"terms.id_to_d": OFF}),
     "labels-one-without-L_ps": Recipe("one", {**LABELS, **WITHOUT_PS}),
-    "gasnet-one-without-L_ps": Recipe("one", {**ADVERSARIAL, **WITHOUT_PS}, "labels-one-without-L_ps"),
+    "gasnet-one-without-L_ps": _adversarial("one", "labels-one-without-L_ps", **WITHOUT_PS),
 }
 
 
@@ -131,11 +152,10 @@ def train(work: Path, name: str, fold: str) -> None:
     """One training, in a process of its own; one that was interrupted goes on."""
     recipe, run = RECIPES[name], _run(work, name, fold)
     if not run.config_file.exists():
-        iterations = ADVERSARIAL_ITERATIONS if recipe.parent else ITERATIONS[fold]
+        iterations = recipe.iterations[fold == "final"]
         settings = changed(preset("quick"), {**recipe.changes, "iterations": iterations})
-        if fold == "final" and not recipe.parent:
-            # G learns beside S, which it does not touch; the folds are about S and do without.
-            settings = changed(settings, {"terms.ps": 600, "terms.repair": 500, "optimisation.rate_g": 1e-3})
+        if fold == "final":
+            settings = changed(settings, FINAL if recipe.parent is None else FINAL_LONGER)
         prepare_run(
             run.path,
             read_cohort(work / f"train-{fold}.csv"),
@@ -157,7 +177,7 @@ def _run(work: Path, name: str, fold: str) -> RunFolder:
 def measure(work: Path, fold: str, names: list[str]) -> None:
     """Count voxels of the cases that a fold left out, at every threshold, on their own grids."""
     models = {name: load_model(_run(work, name, fold).last_model) for name in names}
-    found: dict[str, dict] = {name: {} for name in [*models, "hu-threshold"]}
+    found: dict[str, dict] = {name: {} for name in [*models, HU_THRESHOLD]}
     for case in read_cohort(work / f"held-out-{fold}.csv"):
         volume = read_volume(case.ct)
         lungs = find_lungs(volume)
@@ -169,12 +189,14 @@ def measure(work: Path, fold: str, names: list[str]) -> None:
             probability = segment(volume, model, device="cpu", lungs=lungs).probability
             found[name][case.name] = _counts(probability, reference, THRESHOLDS, voxel_ml)
         inside = np.where(lungs.labels > 0, volume.hu, -2000)
-        found["hu-threshold"][case.name] = _counts(inside, reference, HU_THRESHOLDS, voxel_ml)
+        found[HU_THRESHOLD][case.name] = _counts(inside, reference, HU_THRESHOLDS, voxel_ml)
         print(fold, case.name, flush=True)
     folder = work / "measured"
     folder.mkdir(exist_ok=True)
     for name, cases in found.items():
-        (folder / f"{name}-{fold}.json").write_text(json.dumps(cases))
+        threshold = models[name].info.threshold if name in models else None
+        measured = {"threshold": threshold, "cases": cases}
+        (folder / f"{name}-{fold}.json").write_text(json.dumps(measured))
 
 
 def _counts(values: np.ndarray, reference: np.ndarray, thresholds: tuple, voxel_ml: float) -> dict:
@@ -195,7 +217,7 @@ def _counts(values: np.ndarray, reference: np.ndarray, thresholds: tuple, voxel_
 def report(work: Path) -> None:
     """``cases.csv`` and ``summary.csv``, and both printed as Markdown."""
     rows = []
-    for name in ["hu-threshold", *RECIPES]:
+    for name in [HU_THRESHOLD, *RECIPES]:
         paths = {fold: work / "measured" / f"{name}-{fold}.json" for fold in ("0", "1")}
         if all(path.exists() for path in paths.values()):
             measured = {fold: json.loads(path.read_text()) for fold, path in paths.items()}
@@ -206,10 +228,11 @@ def report(work: Path) -> None:
 
 def _rows(name: str, measured: dict) -> list[dict]:
     rows = []
-    for fold, cases in measured.items():
-        others = [counts for other, own in measured.items() if other != fold for counts in own.values()]
-        threshold = best_threshold(others)
-        for case, counts in cases.items():
+    for fold, own in measured.items():
+        # What one fold leaves out is what the other one trained on.
+        (trained_on,) = (other["cases"].values() for number, other in measured.items() if number != fold)
+        threshold = str(own["threshold"] or best_threshold(list(trained_on)))
+        for case, counts in own["cases"].items():
             *voxels, voxel_ml = counts[threshold]
             overlap = Overlap(*voxels)
             rows.append(
@@ -272,10 +295,8 @@ def _write(path: Path, rows: list[dict]) -> None:
 
 
 def publish(work: Path, name: str, out: Path) -> None:
-    """The model trained on all cases, with the figures and the threshold of the cross-validation."""
+    """The model trained on all cases, with the figures of the cross-validation."""
     model = load_model(_run(work, name, "final").last_model)
-    measured = [json.loads((work / "measured" / f"{name}-{fold}.json").read_text()) for fold in ("0", "1")]
-    threshold = float(best_threshold([counts for cases in measured for counts in cases.values()]))
     with (work / "cases.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["recipe"] == name]
     metrics = {
@@ -283,7 +304,7 @@ def publish(work: Path, name: str, out: Path) -> None:
         "cases": {row["case"]: {k: float(v) for k, v in list(row.items())[2:] if v} for row in rows},
         "dice": asdict(summary(float(row["dice"]) for row in rows if row["dice"])),
     }
-    info = replace(model.info, name="GASNet starter", threshold=threshold, metrics=metrics, licence=LICENCE)
+    info = replace(model.info, name="GASNet starter", metrics=metrics, licence=LICENCE)
     print(save_model(out, info, model.segmenter, model.generator).sha256)
 
 
