@@ -18,7 +18,6 @@ from GASNetLib.run.process import read_identity
 
 from .pace import Pace
 from .processes import Interpreter
-from .queue import Turn
 from .run_states import LIVING, RESUMABLE
 from .task import Task
 
@@ -27,7 +26,6 @@ STOP_PATIENCE_S = 600.0
 
 POLL_S = 0.2
 LOG_CHARACTERS = 4000
-NAMES_TOLD = 2
 LATEST = 200
 PIECE_BYTES = 1 << 16
 """Of a long history, read at a time: a few milliseconds."""
@@ -49,7 +47,6 @@ class RunHandle:
         self.folder = RunFolder(path)
         self.config: dict[str, Any] = self.folder.config()
         self._interpreter = interpreter
-        self._turn = Turn(self.folder)
         self._events: list[Event] = []
         self._offset = 0
         self._size_at_launch = 0
@@ -71,7 +68,7 @@ class RunHandle:
     # --- looking ------------------------------------------------------------------------------------------
 
     def state(self) -> RunState:
-        """What state it is in: ``starting``, ``waiting``, or one of :data:`GASNetLib.run.folder.STATES`."""
+        """What state it is in: ``starting``, or one of :data:`GASNetLib.run.folder.STATES`."""
         while True:
             state = self.look()
             if state is not None:
@@ -158,11 +155,9 @@ class RunHandle:
         if state not in RESUMABLE:
             advice = "Start a new training from its model." if state == "done" else "Stop it first."
             raise RunError(f"The training {self.name} is {state}.", advice)
-        self._turn.wait_for([run.folder for run in after])
         self._size_at_launch = self._written()[0]
-        module = "GASNetTrainLib.queue" if after else "GASNetLib.training"
-        command = self._interpreter.command(module, str(self.path))
-        launch(self.folder, command, self._interpreter.environment)
+        command = self._interpreter.command("GASNetLib.training", str(self.path))
+        launch(self.folder, command, self._interpreter.environment, [run.folder for run in after])
 
     def stop(self, patience: float = STOP_PATIENCE_S) -> str:
         """End it: ask, terminate, kill the tree, verify. It can be resumed.
@@ -192,7 +187,7 @@ class RunHandle:
         folder = self.folder
         flags = (folder.stop_file, folder.best_model, folder.process_file)
         present = tuple(path.exists() for path in flags)
-        return self._written(), folder.process(), self._turn.names(), present
+        return self._written(), folder.process(), folder.waits_for(), present
 
     def _written(self) -> tuple[int, int]:
         """Size and time of the events on disk."""
@@ -223,11 +218,9 @@ class RunHandle:
         alive, told = folder.process() is not None, self._written()[0] > self._size_at_launch
         # Of the iterations only the latest count: the rest of a long training only costs time at every look.
         counting = [event for event in events[:-LATEST] if event["kind"] != "iteration"] + events[-LATEST:]
-        state = state_of(counting, alive, folder.stop_file.exists(), folder.best_model)
+        stop_asked = folder.stop_file.exists()
+        state = state_of(counting, alive, stop_asked, folder.best_model, folder.waits_for())
         if state.state == "running":
-            before = self._turn.names()
-            if before:
-                return replace(state, state="waiting", cause=_waiting_for(before), seconds_left=None)
             if not told:
                 return replace(state, state="starting")
             return replace(state, seconds_left=self._seconds_left(state))
@@ -251,9 +244,3 @@ class RunHandle:
             except GASNetError:
                 self._validation_cases = 0
         return self._pace.seconds(self.config["settings"], self._validation_cases, state.iteration)
-
-
-def _waiting_for(names: Sequence[str]) -> str:
-    more = len(names) - NAMES_TOLD
-    told = ", ".join(names[:NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
-    return f"Waiting for {told} to end."

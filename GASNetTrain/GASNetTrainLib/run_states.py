@@ -1,4 +1,4 @@
-"""States of a training by what can be done: those of ``GASNetLib.run.folder``, ``starting``, ``waiting``."""
+"""States of a training by what can be done: those of ``GASNetLib.run.folder``, and ``starting``."""
 
 LIVING = ("waiting", "starting", "running", "stopping")
 """A process works on it, or waits for its turn."""

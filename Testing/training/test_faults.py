@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from GASNetLib.run.checkpoints import checkpoints
+from GASNetLib.command_line import train as commands
+from GASNetLib.run.checkpoints import checkpoints, latest_checkpoint
 from GASNetLib.run.folder import RunFolder
+from GASNetLib.run.launch import launch
+from GASNetLib.run.process import identity_of, write_identity
 from GASNetLib.training.preparation import prepare_run
 from GASNetLib.training.presets import ABLATIONS, preset
 from GASNetLib.training.settings import changed
@@ -61,6 +67,13 @@ def wait_for_iteration(run: RunFolder, iteration: int, process: subprocess.Popen
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 300
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -226,3 +239,56 @@ def test_two_processes_with_torchrun_give_the_losses_of_one(tmp_path):
     assert len(losses(shared)) == len(losses(alone)) == 4
     for ours, theirs in zip(losses(shared), losses(alone), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-6)
+
+
+def test_a_stop_while_two_processes_prepare_the_cases_ends_both(tmp_path):
+    run = prepared(tmp_path / "run")
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    both = start(run, *launcher, PREPARE_SECONDS="1000")
+    wait_until(lambda: bool(run.events()) or both.poll() is not None)
+    assert run.stop(patience=300) == "stopped"
+    said = both.communicate(timeout=300)[1]
+    assert both.returncode == 0, said
+    assert run.state().state == "stopped" and not run.stop_file.exists()
+
+
+@pytest.fixture
+def at_work(tmp_path):
+    """A run with a process, of which nothing but that it lives matters, and the process."""
+    run, process = prepared(tmp_path / "first"), subprocess.Popen(["sleep", "3600"])
+    write_identity(run.process_file, identity_of(process.pid))
+    yield run, process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no signals here")
+def test_a_queued_training_waits_without_torch_and_ends_in_order_when_it_is_terminated(
+    tmp_path, at_work, capsys
+):
+    first, process = at_work
+    second = prepared(tmp_path / "second", {"iterations": 1000})
+    command, environment = [sys.executable, str(WORKER), str(second.path)], {**os.environ}
+
+    pid = launch(second, command, environment, [first])
+    assert (second.state().state, second.state().cause) == ("waiting", "Waiting for first to end.")
+    commands.run_runs(argparse.Namespace(folder=tmp_path))
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "second" in line)
+    assert "waiting" in line and "running" not in line
+    maps = Path(f"/proc/{pid}/maps")
+    wait_until(lambda: not maps.exists() or "psutil" in maps.read_text())
+    time.sleep(0.5)
+    assert not maps.exists() or "libtorch" not in maps.read_text()
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: second.process() is None)
+    assert second.state().state == "new" and not second.process_file.exists()
+
+    pid = launch(second, command, environment, [first])
+    process.kill()
+    process.wait()
+    wait_until(lambda: second.state().iteration > 0 or second.process() is None)
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: second.process() is None)
+    state, (checkpoint, _) = second.state(), latest_checkpoint(second.checkpoints)
+    assert state.state == "stopped" and 0 < state.iteration < 1000, second.log_file.read_text()
+    assert checkpoint.progress["iteration"] == state.iteration

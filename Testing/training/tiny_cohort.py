@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -84,21 +85,25 @@ def leave_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (taken + megabytes * 2**20,) * 2)
 
 
-def main() -> int:
-    """Work on a run; MEMORY_LEFT (MB) in the environment limits the memory."""
+def open_crops_of_a_worker(cohort, cache, progress, cancelled) -> Mapping:
+    """As :func:`open_tiny_crops`, on one core, in PREPARE_SECONDS, with MEMORY_LEFT (MB) afterwards."""
     import torch
 
-    from GASNetLib.training.session import work_on
+    from GASNetLib.errors import Cancelled
 
     torch.set_num_threads(1)
-
-    def open_crops(cohort, cache, progress, cancelled) -> Mapping:
-        if "MEMORY_LEFT" in os.environ:
-            leave_memory(int(os.environ["MEMORY_LEFT"]))
-        return open_tiny_crops(cohort, cache, progress, cancelled)
-
-    return work_on(sys.argv[1], open_crops=open_crops)
+    progress("tiny lungs", 0.0)
+    end = time.monotonic() + float(os.environ.get("PREPARE_SECONDS", "0"))
+    while time.monotonic() < end:
+        if cancelled():
+            raise Cancelled
+        time.sleep(0.1)
+    if "MEMORY_LEFT" in os.environ:
+        leave_memory(int(os.environ["MEMORY_LEFT"]))
+    return open_tiny_crops(cohort, cache, progress, cancelled)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from GASNetLib.training.worker import work_in_turn
+
+    sys.exit(work_in_turn(sys.argv[1], open_crops=open_crops_of_a_worker))

@@ -80,10 +80,11 @@ def run_resume(arguments: argparse.Namespace) -> int:
 def run_stop(arguments: argparse.Namespace) -> int:
     """End the process of a run in four steps."""
     run = RunFolder.open(arguments.folder)
+    waited = run.state().state == "waiting"
     how = run.stop(arguments.patience)
     said = {
         "not running": "No training is running there.",
-        "stopped": "Stopped, with a checkpoint.",
+        "stopped": "Taken out of the queue." if waited else "Stopped, with a checkpoint.",
         "terminated": "Terminated.",
         "killed": "Killed; what came after the last checkpoint is lost.",
     }
@@ -174,7 +175,7 @@ def follow(run: RunFolder, from_now: bool = False) -> int:
                     live.console.print(line, highlight=False, markup=False)
             state = run.state()
             live.update(_status(run, state))
-            if state.state not in ("running", "stopping"):
+            if state.state not in ("waiting", "running", "stopping"):
                 break
             time.sleep(POLL_SECONDS)
     state = run.state()
@@ -221,6 +222,8 @@ def _status(run: RunFolder, state: RunState) -> Any:
     gpu = "" if state.gpu_gb is None else f"GPU {state.gpu_gb:.1f} GB"
     reached = f"{state.iteration} / {state.iterations}"
     table.add_row(run.path.name, state.state, reached, f"left {_duration(state.seconds_left)}", gpu)
+    if state.state == "waiting":
+        table.add_row("", state.cause)
     for name, value in (state.losses or {}).items():
         table.add_row("", name, number(value, 4))
     if state.best_dice is not None:

@@ -9,5 +9,6 @@
     previews/       pictures                                          model/  deployable packages
     process.json    who works here                                    lock    held while somebody does
     stop            a stop is asked for: of this process, or, if it is empty, of the next one
+    after.json      processes that the next one here waits for        (a queue of trainings)
     run.log         what the process printed
 """

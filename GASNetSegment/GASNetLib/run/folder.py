@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ FORMAT = 1
 SPEED_OVER = 20
 """Iterations over which the speed is averaged."""
 
-STATES = ("new", "running", "stopping", "stopped", "interrupted", "failed", "done")
+NAMES_TOLD = 2
+"""Of the trainings that one waits for."""
+
+STATES = ("new", "waiting", "running", "stopping", "stopped", "interrupted", "failed", "done")
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,14 @@ class RunState:
     """What a look at the folder tells.
 
     Attributes:
-        state: one of :data:`STATES`; ``interrupted`` if the process vanished without a word.
+        state: one of :data:`STATES`; ``waiting`` for its turn in a queue; ``interrupted`` if the process
+            vanished without a word.
         iteration, iterations: done, and in all.
         seconds_left: at the present speed; None if unknown.
         losses: of the latest iteration. best_dice, best_iteration: of the best validation so far.
         gpu_gb: memory on the GPU, None on a CPU.
         model: the best deployable package, None before the first validation.
-        cause, advice: of the failure; empty otherwise.
+        cause, advice: of the failure, or what it waits for; empty otherwise.
         warnings: causes, oldest first.
     """
 
@@ -66,6 +71,7 @@ class RunFolder:
         self.process_file = self.path / "process.json"
         self.lock_file = self.path / "lock"
         self.stop_file = self.path / "stop"
+        self.after_file = self.path / "after.json"
         self.log_file = self.path / "run.log"
 
     @property
@@ -140,7 +146,32 @@ class RunFolder:
 
     def state(self) -> RunState:
         """What state the training is in."""
-        return state_of(self.events(), self.process() is not None, self.stop_file.exists(), self.best_model)
+        alive, stop_asked = self.process() is not None, self.stop_file.exists()
+        return state_of(self.events(), alive, stop_asked, self.best_model, self.waits_for())
+
+    def queue_after(self, before: Sequence[RunFolder]) -> None:
+        """Let the next process wait until those that work on these runs now have ended; none: it need not.
+
+        Processes and not folders: a run that is resumed meanwhile may itself wait for this one.
+
+        Raises:
+            ResourceError: the folder cannot be written to.
+        """
+        working = {run.path.name: run.process() for run in before}
+        named = [{"name": name, **asdict(process)} for name, process in working.items() if process]
+        if named:
+            write_atomically(self.after_file, json.dumps(named).encode())
+        else:
+            self.after_file.unlink(missing_ok=True)
+
+    def waits_for(self) -> tuple[str, ...]:
+        """Names of the runs whose processes have to end first; empty when its turn has come."""
+        try:
+            named = json.loads(self.after_file.read_bytes())
+            before = [(each.pop("name"), Identity(**each)) for each in named]
+        except (OSError, ValueError, TypeError, KeyError):
+            return ()
+        return tuple(name for name, process in before if is_alive(process))
 
     def request_stop(self) -> None:
         """Ask the training to write a checkpoint and end; without a process, the next one, as it begins.
@@ -177,14 +208,18 @@ def find_runs(folder: str | Path) -> list[RunFolder]:
     return [RunFolder(config.parent) for config in sorted(Path(folder).glob("*/config.json"))]
 
 
-def state_of(events: list[Event], alive: bool, stop_asked: bool, best_model: Path) -> RunState:
-    """The state that events tell, given whether the process is alive."""
+def state_of(
+    events: list[Event], alive: bool, stop_asked: bool, best_model: Path, waits_for: Sequence[str] = ()
+) -> RunState:
+    """The state that events tell, given whether the process is alive and for which runs it waits."""
     latest = {event["kind"]: event for event in events}
     iteration = latest.get("iteration", {})
     done, total = _reached(events), latest.get("started", {}).get("iterations", 0)
     best = [event for event in events if event["kind"] == "validation" and event.get("best")]
-    name = _name(events, alive, stop_asked)
-    error = latest["error"] if name == "failed" else {}
+    name = _name(events, alive, stop_asked, bool(waits_for))
+    why = latest["error"] if name == "failed" else {}
+    if name == "waiting":
+        why = {"cause": f"Waiting for {_listed(waits_for)} to end."}
     speeds = [e["per_second"] for e in events if e["kind"] == "iteration"][-SPEED_OVER:]
     speed = len(speeds) / sum(1 / each for each in speeds) if speeds else None
     return RunState(
@@ -197,8 +232,8 @@ def state_of(events: list[Event], alive: bool, stop_asked: bool, best_model: Pat
         best_iteration=best[-1]["iteration"] if best else None,
         gpu_gb=iteration.get("gpu_gb"),
         model=best_model if best_model.exists() else None,
-        cause=error.get("cause", ""),
-        advice=error.get("advice", ""),
+        cause=why.get("cause", ""),
+        advice=why.get("advice", ""),
         warnings=tuple(event["cause"] for event in events if event["kind"] == "warning"),
     )
 
@@ -208,10 +243,15 @@ def _reached(events: list[Event]) -> int:
     return max((e.get("iteration", 0) for e in events if e["kind"] in kinds), default=0)
 
 
-def _name(events: list[Event], alive: bool, stop_asked: bool) -> str:
+def _name(events: list[Event], alive: bool, stop_asked: bool, waits: bool) -> str:
     if alive:
-        return "stopping" if stop_asked else "running"
+        return "stopping" if stop_asked else "waiting" if waits else "running"
     endings = {"error": "failed", "stopped": "stopped", "done": "done"}
     if events and events[-1]["kind"] in endings:
         return endings[events[-1]["kind"]]
     return "interrupted" if events else "new"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMES_TOLD
+    return ", ".join(names[:NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")

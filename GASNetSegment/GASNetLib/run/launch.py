@@ -33,8 +33,13 @@ def start_worker(run: RunFolder, device: str | None = None) -> int:
     return launch(run, command, environment)
 
 
-def launch(run: RunFolder, command: Sequence[str], environment: Mapping[str, str]) -> int:
+def launch(
+    run: RunFolder, command: Sequence[str], environment: Mapping[str, str], after: Sequence[RunFolder] = ()
+) -> int:
     """Start a command that works on the run and outlives this process; returns its pid.
+
+    Args:
+        after: runs that are worked on now and that it is to wait for; they may be waiting themselves.
 
     A stop that is asked for from now on is heard, and so is one that was asked for before any process worked
     on the run; one that was meant for an earlier process is not.
@@ -45,6 +50,7 @@ def launch(run: RunFolder, command: Sequence[str], environment: Mapping[str, str
     if run.process() is not None:
         raise RunError(f"A training is already working in {run.path}.", "Stop it first.")
     run.drop_old_stop_request()
+    run.queue_after(after)
     pid = start_detached(command, run.log_file, dict(environment))
     # At once, so that it can be seen and stopped while it still starts; it writes its own in its turn.
     write_identity(run.process_file, identity_of(pid))

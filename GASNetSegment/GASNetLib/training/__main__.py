@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .session import work_on
+from .worker import work_in_turn
 
 if __name__ == "__main__":
-    sys.exit(work_on(*sys.argv[1:3]))
+    sys.exit(work_in_turn(*sys.argv[1:3]))

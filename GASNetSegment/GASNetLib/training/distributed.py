@@ -15,6 +15,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from ..device import choose_device
+from ..errors import ResourceError
+
 
 @dataclass(frozen=True)
 class World:
@@ -49,17 +52,32 @@ class World:
 
 
 @contextmanager
-def joined_world(device: str) -> Iterator[tuple[World, torch.device]]:
-    """Join the processes that ``torchrun`` started, if it did; gives our place and our device."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
-        yield World(), torch.device(device)
+def joined_world(wanted: str) -> Iterator[tuple[World, torch.device]]:
+    """Join the processes that ``torchrun`` started, if it did; gives our place and our device.
+
+    Args:
+        wanted: as :func:`GASNetLib.device.choose_device` takes it.
+
+    Raises:
+        ResourceError: the wanted device does not work, or there are fewer GPUs than processes.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield World(), torch.device(choose_device(wanted))
         return
-    own = torch.device(device, int(os.environ["LOCAL_RANK"])) if device == "cuda" else torch.device(device)
-    if own.type == "cuda":
-        torch.cuda.set_device(own)
+    own = _own_device(wanted, int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
     try:
         yield World(dist.get_rank(), dist.get_world_size()), own
     finally:
         dist.destroy_process_group()
+
+
+def _own_device(wanted: str, number: int) -> torch.device:
+    """The GPU of the ``number``-th process of this computer, or the CPU."""
+    gpus = 0 if wanted == "cpu" else torch.cuda.device_count()
+    if 0 < gpus <= number:
+        raise ResourceError(f"There are more processes than GPUs ({gpus}).", "Start one for each GPU.")
+    if gpus:
+        torch.cuda.set_device(number)  # first: what runs before would take memory of GPU 0 for each process
+    device = choose_device(wanted)
+    return torch.device(device, number) if device == "cuda" else torch.device(device)

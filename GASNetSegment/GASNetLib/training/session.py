@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import torch
 
 from ..cohort import read_cohort
 from ..cohort.content import KnownContent
-from ..device import choose_device
 from ..errors import Cancelled, GASNetError, ResourceError
 from ..model import load_model
 from ..run.checkpoints import remove_parts
@@ -39,13 +37,19 @@ PREPARED_SECONDS = 1.0
 """Shortest time between two ``prepared`` events."""
 
 
-def work_on(path: str | Path, device: str | None = None, open_crops: OpenCrops | None = None) -> int:
+def work_on(
+    path: str | Path,
+    device: str | None = None,
+    open_crops: OpenCrops | None = None,
+    asked: Callable[[], bool] = lambda: False,
+) -> int:
     """Train in this process from the latest checkpoint, or from the start, until done or stopped.
 
     What goes wrong stands in the folder as an ``error`` event with cause and advice, and on stderr.
 
     Args:
         device: in place of the one in the configuration.
+        asked: whether a stop is asked for in another way than in the folder, such as by a signal.
 
     Returns:
         Exit status: 0 done or stopped, 1 failed, 2 refused (another training works there).
@@ -53,10 +57,10 @@ def work_on(path: str | Path, device: str | None = None, open_crops: OpenCrops |
     try:
         run = RunFolder.open(path)
         settings = from_data(run.config()["settings"])
-        with joined_world(choose_device(device or run.config()["device"])) as (world, own_device):
+        with joined_world(device or run.config()["device"]) as (world, own_device):
 
             def work(report: Report) -> int:
-                return _train(run, settings, world, own_device, report, open_crops)
+                return _train(run, settings, world, own_device, report, open_crops, asked)
 
             if not world.leads:
                 return work(lambda kind, **fields: None)
@@ -109,36 +113,38 @@ def _train(
     device: torch.device,
     report: Report,
     open_crops: OpenCrops | None,
+    asked: Callable[[], bool],
 ) -> int:
     check_architectures(settings)  # before the cases, which may take long
     config, cohort = run.config(), read_cohort(run.cohort_file)
     if open_crops is None:
         from ..cohort.crop_cache import open_crops
-    with _stop_signals() as signalled:
 
-        def wants_stop() -> bool:
-            return world.leads and (signalled() or run.stop_file.exists())
+    def wants_stop() -> bool:
+        return asked() or run.stop_file.exists()
 
-        try:
-            progress = _preparation(report, len(cohort))
-            crops = open_crops(cohort, Path(config["cache"]), progress=progress, cancelled=wants_stop)
-        except Cancelled:
+    world.any(False)  # by now the leading process has forgotten a stop that was meant for an earlier one
+    progress, crops = _preparation(report, len(cohort)), None
+    with suppress(Cancelled):
+        crops = open_crops(cohort, Path(config["cache"]), progress=progress, cancelled=wants_stop)
+    if world.any(crops is None):
+        if world.leads:
             _stopped(run, run.state().iteration, report)
-            return 0
-        state = _state(run, settings, device, report)
-        report(
-            "started",
-            iteration=state.progress.iteration,
-            iterations=settings.iterations,
-            device=_device_name(device),
-            threads=torch.get_num_threads(),
-            world=world.size,
-        )
-        roles = ("labelled", "diseased", "healthy", "validation")
-        cases = {role: tuple(case.name for case in cohort.with_role(role)) for role in roles}
-        provenance = _provenance(run, config, cases)
-        trainer = Trainer(settings, state, crops, cases, run, report, wants_stop, world, provenance)
-        ending = trainer.train()
+        return 0
+    state = _state(run, settings, device, report)
+    report(
+        "started",
+        iteration=state.progress.iteration,
+        iterations=settings.iterations,
+        device=_device_name(device),
+        threads=torch.get_num_threads(),
+        world=world.size,
+    )
+    roles = ("labelled", "diseased", "healthy", "validation")
+    cases = {role: tuple(case.name for case in cohort.with_role(role)) for role in roles}
+    provenance = _provenance(run, config, cases)
+    trainer = Trainer(settings, state, crops, cases, run, report, wants_stop, world, provenance)
+    ending = trainer.train()
     if world.leads:
         if ending == "done" and settings.calibrate and not cases["validation"]:
             healthy = cases["healthy"]
@@ -219,24 +225,6 @@ def _preparation(report: Report, total: int) -> Callable[[str, float], None]:
             report("prepared", cases=round(fraction * total), total=total, what=what)
 
     return progress
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """SIGTERM and Ctrl-C ask for a stop at the end of the iteration; a second Ctrl-C ends at once."""
-    asked: list[int] = []
-
-    def ask(number: int, frame: object) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _device_name(device: torch.device) -> str:
