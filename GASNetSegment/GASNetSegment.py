@@ -13,7 +13,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 if _HERE not in sys.path:
     sys.path.insert(0, _HERE)
 
-from GASNetSegmentLib import sample_data, terminology  # noqa: E402
+from GASNetSegmentLib import comparison_layout, sample_data, terminology  # noqa: E402
 from GASNetSegmentLib.logic import GASNetSegmentLogic  # noqa: E402
 from GASNetSegmentLib.self_test import GASNetSegmentTest  # noqa: E402
 from GASNetSegmentLib.widget import GASNetSegmentWidget  # noqa: E402
@@ -49,3 +49,4 @@ class GASNetSegment(ScriptedLoadableModule):
         """Register what needs other modules."""
         terminology.register(slicer.modules.terminologies.logic(), Path(self.resourcePath("")))
         sample_data.register(Path(self.resourcePath("Icons")))
+        comparison_layout.register()

@@ -115,12 +115,21 @@ def segment(
 
 
 def restore_healthy(
-    volume: Volume, model: Model, *, device: str = "auto", lungs: Lungs | None = None
+    volume: Volume,
+    model: Model,
+    *,
+    device: str = "auto",
+    lungs: Lungs | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> tuple[Volume, np.ndarray]:
     """What the generator believes the lungs looked like before the disease: M̂·G(I) + (1 − M̂)·I.
 
     The change the generator makes is brought back to the CT's grid and added there, so that the CT keeps its
     sharpness where nothing was changed.
+
+    Args:
+        progress: told the stage and the share done. cancelled: asked between stages.
 
     Returns:
         The restored CT, and the difference restored − CT in HU, float32 (z, y, x).
@@ -133,15 +142,20 @@ def restore_healthy(
             f"The model {model.info.name} has no generator, so it cannot restore the healthy look.",
             "Choose a model that was trained with one.",
         )
+    run = _Run(progress, cancelled)
     check_chest_ct(volume)
     device = choose_device(device)
-    lungs = lungs or find_lungs(volume)
-    grid = _model_grid(lungs, model.info)
-    crop = normalise(to_network(volume, grid))
-    mask, device, _ = _probability(model, crop, lungs, grid, device)
-    generated = _forward(model.generator, crop, device)
-    change = mask * (denormalise(generated) - denormalise(crop))
-    difference = from_network(change, grid, volume.geometry)
+    with run.stage("lungs", "Finding the lungs", 0.05):
+        lungs = lungs or find_lungs(volume)
+    with run.stage("crop", "Cropping to the lungs", 0.25):
+        grid = _model_grid(lungs, model.info)
+        crop = normalise(to_network(volume, grid))
+    with run.stage("network", "Looking for lesions", 0.35):
+        mask, device, _ = _probability(model, crop, lungs, grid, device)
+    with run.stage("generator", "Restoring the healthy look", 0.45):
+        change = mask * (denormalise(_forward(model.generator, crop, device)) - denormalise(crop))
+    with run.stage("restore", "Bringing the result back to the CT", 0.85):
+        difference = from_network(change, grid, volume.geometry)
     low, high = WINDOW_HU
     # Beyond the network's window nothing is known: bone and metal stay as they are.
     difference[(volume.hu > high) | (volume.hu < low)] = 0.0

@@ -139,10 +139,13 @@ class Worker:
 
         progress = self._progress(number)
         model = self._loaded(request, progress)
-        progress("Restoring the healthy look", 0.3)
-        restored, difference = restore_healthy(self._volume(request, number), model, device=request["device"])
-        if self._cancelled(number)():
-            raise Cancelled
+        restored, difference = restore_healthy(
+            self._volume(request, number),
+            model,
+            device=request["device"],
+            progress=progress,
+            cancelled=self._cancelled(number),
+        )
         return {
             "restored": self._save("restored", number, np.rint(restored.hu).astype(np.int16)),
             "difference": self._save("difference", number, np.rint(difference).astype(np.int16)),

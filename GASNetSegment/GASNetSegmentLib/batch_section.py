@@ -14,6 +14,7 @@ from GASNetLib.folder_run import cases_in, write_table
 
 from .ct_nodes import ct_array, geometry_of
 from .panel import Panel, fill_table
+from .restored import MADE_OF
 from .worker_client import Request
 
 
@@ -57,7 +58,9 @@ class BatchSection:
         volumes = [
             node
             for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors()
+            if node.GetClassName() == "vtkMRMLScalarVolumeNode"
+            and not node.GetHideFromEditors()
+            and not node.GetAttribute(MADE_OF)
         ]
         self._start([self._loaded_case(node.GetID(), node.GetName()) for node in volumes])
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
-from .panel import Panel
+from .panel import Panel, single_shot
 from .result import LESION, LUNGS, Result
 
 EFFECTS = ("Paint", "Erase", "Islands", "Smoothing", "Grow from seeds", "Scissors")
 UNDO_STATES = 10
 QUIET_MS = 250
+EDITOR_MS = 1000
+"""The Segment Editor takes its time over a CT that is new to it, and nothing else moves then. It gets a
+result when figures and surface are there; a person needs longer to reach for a brush."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,8 @@ class CorrectSection:
         self._panel, self._ui, self._on_changes = panel, panel.ui, on_changes
         self._result: Result | None = None
         self._theirs: Masking | None = None
-        self._later = qt.QTimer()
-        self._later.setSingleShot(True)
-        self._later.setInterval(QUIET_MS)
-        self._later.connect("timeout()", self.show_changes)
+        self._changes_later = single_shot(QUIET_MS, self.show_changes)
+        self._edit_later = single_shot(EDITOR_MS, self._edit)
         self.editor = slicer.qMRMLSegmentEditorWidget()
         self.editor.setMaximumNumberOfUndoStates(UNDO_STATES)
         # The parameter node comes before the scene, so that the editor's own choices are stored in it.
@@ -64,7 +64,8 @@ class CorrectSection:
     def exit(self) -> None:
         """The module is left: no active brush, no keys, no eyes on the views, and the editor's masking
         as before."""
-        self._later.stop()
+        self._changes_later.stop()
+        self._edit_later.stop()
         self.editor.setActiveEffect(None)
         self.editor.uninstallKeyboardShortcuts()
         self.editor.removeViewObservations()
@@ -74,7 +75,8 @@ class CorrectSection:
 
     def scene_closes(self) -> None:
         """Let go of nodes that are about to vanish."""
-        self._later.stop()
+        self._changes_later.stop()
+        self._edit_later.stop()
         self._result, self._theirs = None, None
         self.editor.setSegmentationNode(None)
         self.editor.removeViewObservations()
@@ -85,19 +87,20 @@ class CorrectSection:
         self._ui.correctSection.enabled = result is not None
         if self.editor.mrmlSegmentEditorNode() is None:
             self.editor.setMRMLSegmentEditorNode(_editor_node())
+        self._edit_later.stop()
         if result is None:
             self.editor.setSegmentationNode(None)
         elif self._theirs is not None:  # only while the module is shown: the editor's node is shared
-            self.editor.setSegmentationNode(result.node)
-            self.editor.setSourceVolumeNode(
-                result.node.GetNodeReference(
-                    slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
-                )
-            )
-            self.editor.setCurrentSegmentID(LESION)
-            self._apply_masking()
+            self._edit_later.start()
         self.show_original()
         self.show_changes()
+
+    def _edit(self) -> None:
+        """Give the editor the result."""
+        self.editor.setSegmentationNode(self._result.node)
+        self.editor.setSourceVolumeNode(self._result.ct_or_none)
+        self.editor.setCurrentSegmentID(LESION)
+        self._apply_masking()
 
     def save_undo(self, node) -> None:
         """Let the editor's Undo bring back what is replaced now."""
@@ -113,11 +116,11 @@ class CorrectSection:
 
     def refresh_soon(self) -> None:
         """The lesion changes: compare again when it is still."""
-        self._later.start()
+        self._changes_later.start()
 
     def show_changes(self) -> None:
         """Compare the lesion with the AI's original."""
-        self._later.stop()
+        self._changes_later.stop()
         if self._result is None:
             self._ui.changesLabel.text = _("Segment a CT first.")
             self._ui.originalButton.enabled = False

@@ -110,6 +110,15 @@ class Panel:
         slicer.app.clipboard().setText(self._report)
 
 
+def single_shot(milliseconds: int, function: Callable[[], None]):
+    """A QTimer that calls a function once, so long after it was started last."""
+    timer = qt.QTimer()
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    timer.connect("timeout()", function)
+    return timer
+
+
 def fill_table(table, headers: list[str], rows: list[list[str]]) -> None:
     """Fill a QTableWidget with texts."""
     table.setColumnCount(len(headers))

@@ -30,6 +30,9 @@ LESION, LUNGS = segment_meaning.LESION.name, segment_meaning.LUNGS.name
 
 EVIDENCE_ROLE = "GASNet.evidence"
 THRESHOLD, IMAGE_SHA256 = "threshold", "image_sha256"
+SURFACE_SMOOTHING = "0.8"
+"""Of surface nets; on thick slices it looks as Slicer's 0.5 of its default method does."""
+
 BOX = "GASNet.box"
 """Attribute of the evidence: the box that holds all of it, [[start, stop], …] along z, y, x."""
 
@@ -79,6 +82,7 @@ class Result:
             segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
             if segmentation_node.GetSegmentation().GetNumberOfSegments() == 0:
                 segmentation_node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+                _make_surfaces_fast(segmentation_node.GetSegmentation())
             place_beside(segmentation_node, volume_node)
             result = cls(segmentation_node, _evidence_node(segmentation_node, volume_node, evidence))
             _ensure_segment(segmentation_node, LESION, segment_meaning.LESION)
@@ -97,7 +101,7 @@ class Result:
         Raises:
             InputError: it is not in the scene any more.
         """
-        node = self._ct_or_none
+        node = self.ct_or_none
         if node is None or node.GetImageData() is None:
             raise InputError(
                 f"The CT of {self.node.GetName()} is not in the scene any more.",
@@ -107,10 +111,11 @@ class Result:
 
     def is_of(self, volume_node) -> bool:
         """Whether this is the result of a CT node."""
-        return self._ct_or_none is volume_node
+        return self.ct_or_none is volume_node
 
     @property
-    def _ct_or_none(self):
+    def ct_or_none(self):
+        """The CT node, or None if it is not in the scene any more."""
         return self.node.GetNodeReference(
             slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
         )
@@ -229,6 +234,15 @@ def has_lesions(segmentation_node) -> bool:
         segmentation_node, LESION, labelmap, False
     )
     return labelmap.GetNumberOfPoints() > 0 and labelmap.GetScalarRange()[1] > 0
+
+
+def _make_surfaces_fast(segmentation) -> None:
+    """Let Slicer make surfaces by surface nets with their own smoothing: they look as those of its default
+    do, and nothing else moves while it makes them, which takes a quarter of the time."""
+    rule = slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule
+    for name in (rule.GetConversionMethodParameterName(), rule.GetSurfaceNetInternalSmoothingParameterName()):
+        segmentation.SetConversionParameter(name, "1")
+    segmentation.SetConversionParameter(rule.GetSmoothingFactorParameterName(), SURFACE_SMOOTHING)
 
 
 def _ensure_segment(segmentation_node, segment_id: str, meaning: segment_meaning.Meaning) -> None:

@@ -1,21 +1,18 @@
-"""The section *Result*: figures, threshold, foci, restored healthy."""
+"""The section *Result*: figures, threshold, foci."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-from GASNetLib.errors import GASNetError, InputError, ModelError
+from GASNetLib.errors import InputError
 
 from . import quantity_table
-from .ct_nodes import ct_array, geometry_of
-from .panel import Panel, fill_table
+from .panel import Panel, fill_table, single_shot
 from .result import Result
-from .worker_client import Request
 
 QUIET_MS = 250
 """The figures follow when a slider or a brush has been still for so long."""
@@ -24,33 +21,32 @@ QUIET_MS = 250
 class ResultSection:
     """Shows the result that is chosen."""
 
-    def __init__(self, panel: Panel, device: Callable[[], str]) -> None:
-        self._panel, self._ui, self._device = panel, panel.ui, device
+    def __init__(self, panel: Panel) -> None:
+        self._panel, self._ui = panel, panel.ui
         self._quantities = None
         self._result: Result | None = None
         self._is_new = False
-        self._figures_later = _quiet_timer(self.show_figures)
-        self._surface_later = _quiet_timer(self._make_surface)
+        self._figures_later = single_shot(QUIET_MS, self.show_figures)
+        self._surface_later = single_shot(QUIET_MS, self._make_surface)
         self._ui.thresholdSlider.connect("valueChanged(double)", self._set_threshold)
         self._ui.fociTable.connect("cellClicked(int,int)", self._jump_to_focus)
         self._ui.copyButton.connect("clicked(bool)", self._copy)
         self._ui.csvButton.connect("clicked(bool)", self._save_csv)
-        self._ui.restoreButton.connect("clicked(bool)", self._restore)
 
     def show(self, result: Result | None) -> None:
         """Show a result, or that there is none."""
         self._result = result
-        self._surface_later.stop()
+        self._is_new = False
+        self.stop()
+        self._forget_figures()
         self._ui.resultSection.enabled = result is not None
         if result is None:
-            self._forget_figures()
             return
         self._ui.provenanceLabel.text = _describe(result.provenance)
         blocked = self._ui.thresholdSlider.blockSignals(True)
         self._ui.thresholdSlider.value = result.threshold
         self._ui.thresholdSlider.blockSignals(blocked)
-        self._show_restore()
-        self.show_figures()
+        self.refresh_soon()
 
     def set_corrected(self, corrected: bool) -> None:
         """A corrected lesion has no threshold any more."""
@@ -71,14 +67,13 @@ class ResultSection:
         self._surface_later.stop()
 
     def present(self) -> None:
-        """Show a new result where its largest focus lies; in 3D a moment later, surfaces take Slicer long."""
-        self._jump_to_focus(0, 0)
+        """The result that is shown is new: once it is measured, show its largest focus, then its surface.
+
+        One after the other, since nothing moves while Slicer works on any of them.
+        """
         self._is_new = True
-        self._surface_later.start()
 
     def _make_surface(self) -> None:
-        if self._result is None:
-            return
         self._result.make_surface()
         if self._is_new and slicer.app.layoutManager() is not None:
             slicer.util.resetThreeDViews()
@@ -87,8 +82,6 @@ class ResultSection:
     def show_figures(self) -> None:
         """Measure the lesion as it is and show it."""
         self._figures_later.stop()
-        if self._result is None:
-            return
         with self._panel.problems_shown():
             self._forget_figures()
             self._quantities = self._panel.logic.quantify(self._result.node)
@@ -99,10 +92,14 @@ class ResultSection:
                 self._ui.fociTable, quantity_table.foci_headers(), quantity_table.foci_rows(self._quantities)
             )
             self._ui.densityLabel.text = quantity_table.density(self._quantities)
-        self._ui.copyButton.enabled = self._ui.csvButton.enabled = self._quantities is not None
+            self._ui.copyButton.enabled = self._ui.csvButton.enabled = True
+        if self._is_new:
+            self._jump_to_focus(0, 0)
+            self._surface_later.start()
 
     def _forget_figures(self) -> None:
         self._quantities = None
+        self._ui.copyButton.enabled = self._ui.csvButton.enabled = False
         self._ui.quantityTable.setRowCount(0)
         self._ui.fociTable.setRowCount(0)
         self._ui.densityLabel.text = ""
@@ -136,75 +133,6 @@ class ResultSection:
         if path:
             with self._panel.problems_shown():
                 quantity_table.write_csv(Path(path), self._quantities, self._result.provenance)
-
-    # --- restored healthy ---------------------------------------------------------------------------------
-
-    def _show_restore(self) -> None:
-        why_not = self._why_no_restore()
-        self._ui.restoreButton.text = _("Restored healthy")
-        self._ui.restoreButton.enabled = not why_not
-        self._ui.restoreButton.toolTip = why_not or _(
-            "Show what the network believes the lungs looked like before the disease, and the difference."
-        )
-
-    def _why_no_restore(self) -> str:
-        try:
-            from GASNetLib.model import read_model_info  # it needs a package that may not be installed yet
-
-            info = read_model_info(self._panel.logic.models.in_use())
-        except ModelError as error:
-            return str(error)
-        except ImportError:
-            return _("Install what is missing first.")
-        if info.generator is None:
-            return _("The model {name} has no generator. One that is trained with GASNet Train has.").format(
-                name=info.name
-            )
-        return ""
-
-    def _restore(self) -> None:
-        self._panel.clear_problem()
-        with self._panel.problems_shown():
-            volume = self._result.ct
-            self._ui.restoreButton.enabled = False
-            self._ui.restoreButton.text = _("Restoring…")
-            volume_id = volume.GetID()
-            request = Request(
-                lambda answer, read: self._restored(volume_id, answer, read),
-                self._restore_failed,
-                self._show_restore,
-                lambda stage, share: None,
-            )
-            self._panel.ask(
-                request,
-                "restore",
-                ct_array(volume),
-                geometry=geometry_of(volume),
-                name=volume.GetName(),
-                model=self._panel.logic.models.in_use(),
-                device=self._device(),
-            )
-
-    def _restored(self, volume_id: str, answer: dict, read) -> None:
-        self._show_restore()
-        volume = slicer.mrmlScene.GetNodeByID(volume_id)
-        restored, _difference = self._panel.logic.putRestored(
-            volume, read(answer["restored"]), read(answer["difference"])
-        )
-        # Over the CT, so that the views' own fade slider compares the two.
-        slicer.util.setSliceViewerLayers(foreground=restored, foregroundOpacity=1.0)
-
-    def _restore_failed(self, error: GASNetError, details: str) -> None:
-        self._show_restore()
-        self._panel.show_problem(error, details)
-
-
-def _quiet_timer(function: Callable[[], None]):
-    timer = qt.QTimer()
-    timer.setSingleShot(True)
-    timer.setInterval(QUIET_MS)
-    timer.connect("timeout()", function)
-    return timer
 
 
 def result_of(node) -> Result | None:

@@ -13,16 +13,13 @@ from GASNetLib.model_store import ModelStore
 
 from . import labelled_samples, original_outline
 from .correction import Changes, changes
-from .ct_nodes import ct_array, geometry_of, place_beside, set_geometry, world_position
+from .ct_nodes import ct_array, geometry_of, world_position
 from .labelled_samples import SavedSample
+from .restored import Restored
 from .result import Result, has_lesions
 
 Progress = Callable[[str, float], None]
 UNDO_STATES = 10
-
-DIFFERENCE_COLOURS = "vtkMRMLColorTableNodeFileDivergingBlueRed.txt"
-DIFFERENCE_SHOWN_HU = 500
-"""Blue: made darker by so much, a lesion gone; red: made denser."""
 
 
 class SceneLogic:
@@ -285,7 +282,15 @@ class SceneLogic:
 
     # --- restored healthy ---------------------------------------------------------------------------------
 
-    def restoreHealthy(self, volumeNode, model: str | Path | None = None, device: str = "auto"):
+    def restoreHealthy(
+        self,
+        volumeNode,
+        model: str | Path | None = None,
+        device: str = "auto",
+        *,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ):
         """Show what the model's generator believes the lungs looked like before the disease.
 
         Returns:
@@ -298,21 +303,24 @@ class SceneLogic:
         from GASNetLib.volume import volume_from_array
 
         volume = volume_from_array(ct_array(volumeNode), geometry_of(volumeNode), volumeNode.GetName())
-        restored, difference = restore_healthy(volume, self._model(model), device=device)
+        restored, difference = restore_healthy(
+            volume, self._model(model), device=device, progress=progress, cancelled=cancelled
+        )
         return self.putRestored(volumeNode, restored.hu, difference)
 
     def putRestored(self, volumeNode, restored: np.ndarray, difference: np.ndarray):
-        """Write a restored CT and its difference map into the scene, beside the CT."""
+        """Write a restored CT and its difference map into the scene, beside the CT.
+
+        Returns:
+            Both volume nodes; those of an earlier run, if there are any, with new content.
+
+        Raises:
+            InputError: the CT was removed meanwhile.
+        """
         if volumeNode is None or volumeNode.GetScene() is None:
             raise InputError("The CT was removed from the scene meanwhile.", "Load it again.")
-        name, display = volumeNode.GetName(), volumeNode.GetDisplayNode()
-        healthy = _new_volume(volumeNode, f"{name} restored healthy", np.rint(restored).astype(np.int16))
-        changed = _new_volume(volumeNode, f"{name} difference", np.rint(difference).astype(np.int16))
-        if display is not None:  # side by side they must look alike
-            _set_window(healthy, display.GetWindow(), display.GetLevel())
-        _set_window(changed, 2 * DIFFERENCE_SHOWN_HU, 0)
-        changed.GetDisplayNode().SetAndObserveColorNodeID(DIFFERENCE_COLOURS)
-        return healthy, changed
+        put = Restored.put(volumeNode, restored, difference)
+        return put.healthy, put.difference
 
     # --- many cases ---------------------------------------------------------------------------------------
 
@@ -387,19 +395,3 @@ def _hu(result: Result) -> np.ndarray:
     if result.provenance["intensities"] == "hu" and ct.dtype.kind == "i":
         return ct  # as most are: 100 MB need not be looked at again for each stroke of a brush
     return volume_from_array(ct, result.geometry).hu
-
-
-def _set_window(volume_node, window: float, level: float) -> None:
-    volume_node.GetDisplayNode().SetAutoWindowLevel(False)
-    volume_node.GetDisplayNode().SetWindowLevel(window, level)
-
-
-def _new_volume(like_node, name: str, array: np.ndarray):
-    node = slicer.mrmlScene.AddNewNodeByClass(
-        "vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name)
-    )
-    slicer.util.updateVolumeFromArray(node, array)
-    set_geometry(node, like_node)
-    node.CreateDefaultDisplayNodes()
-    place_beside(node, like_node)
-    return node

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import slicer
 from slicer.i18n import tr as _
 
-from GASNetLib.errors import GASNetError, ModelError
+from GASNetLib.errors import ModelError
 
 from . import settings
-from .ct_nodes import ct_array, geometry_of
 from .panel import Panel
-from .worker_client import Request
+from .worker_run import ProgressWidgets, WorkerRun
 
 DEVICES = ("auto", "cpu", "cuda")
 LUNGS_METHODS = ("classical", "lungmask")
-TRUSTED_SHARE = 0.1
-"""Share done from which the time left is told; before, the start of the worker would spoil it."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run of the worker. Nodes are known by their IDs: they may be gone when it is done.
-
-    Attributes:
-        volume_id: of the CT. output_id: of the segmentation that takes the result, "" for a new one.
-        started: ``time.monotonic()``.
-    """
-
-    volume_id: str
-    output_id: str
-    started: float
 
 
 class SegmentSection:
@@ -44,22 +25,18 @@ class SegmentSection:
     ) -> None:
         self._panel, self._ui = panel, panel.ui
         self._on_result, self._save_undo = on_result, save_undo
-        self._run: Run | None = None
-        self._number = 0
         self._models = []
         self._installed = False
         self._fill_choices()
+        ui = self._ui
+        self.run = WorkerRun(
+            panel, ProgressWidgets(ui.progressBar, ui.stageLabel, ui.cancelButton), self.update
+        )
         self._ui.segmentButton.connect("clicked(bool)", self.start)
-        self._ui.cancelButton.connect("clicked(bool)", self.cancel)
         self._ui.modelBox.connect("currentIndexChanged(int)", self._use_model)
         self._ui.deviceBox.connect("currentIndexChanged(int)", self._keep_choices)
         self._ui.lungsBox.connect("currentIndexChanged(int)", self._keep_choices)
-        self._show_running(False)
-
-    @property
-    def running(self) -> bool:
-        """Whether a run is under way."""
-        return self._run is not None
+        self.update()
 
     @property
     def device(self) -> str:
@@ -107,6 +84,7 @@ class SegmentSection:
     def update(self) -> None:
         """Say whether the button can be pressed, and why not."""
         reason = self._why_not()
+        self._ui.segmentForm.enabled = not self.run.running
         self._ui.segmentButton.enabled = not reason
         self._ui.segmentButton.toolTip = reason or _("Find the lesions in this CT.")
 
@@ -117,30 +95,14 @@ class SegmentSection:
         with panel.problems_shown():
             volume, output = panel.parameters.inputVolume, panel.parameters.segmentation
             panel.logic.checkOutput(output, self._confirm_replace)
-            array, geometry = ct_array(volume), geometry_of(volume)
-            run = Run(volume.GetID(), output.GetID() if output else "", time.monotonic())
-            request = Request(
-                self._if_current(run, self._done),
-                self._if_current(run, self._failed),
-                self._if_current(run, self._cancelled),
-                self._if_current(run, self._progress),
+            # Nodes are known by their IDs: they may be gone when the run is done.
+            volume_id, output_id = (node.GetID() if node else "" for node in (volume, output))
+            self.run.start(
+                "segment",
+                volume,
+                lambda answer, read: self._done(volume_id, output_id, answer, read),
+                **self.options(),
             )
-            name = volume.GetName()
-            self._number = panel.ask(
-                request, "segment", array, geometry=geometry, name=name, **self.options()
-            )
-            self._run = run
-            self._show_running(True)
-            self._progress(_("Starting"), 0.0)
-
-    def _if_current(self, run: Run, answered: Callable) -> Callable:
-        """An answer to a run that was given up (its scene is closed) concerns nobody."""
-
-        def call(*arguments) -> None:
-            if self._run is run:
-                answered(*arguments)
-
-        return call
 
     def options(self) -> dict:
         """Model, device, threshold and lungs as the worker takes them."""
@@ -151,68 +113,21 @@ class SegmentSection:
             "lungs_method": self.lungs_method,
         }
 
-    def cancel(self) -> None:
-        """Stop the run at the end of its stage."""
-        if self._run:
-            self._panel.client.cancel(self._number)
-            self._ui.cancelButton.enabled = False
-            self._ui.stageLabel.text = _("Cancelling")
-
-    # --- answers ------------------------------------------------------------------------------------------
-
-    def _done(self, answer: dict, read) -> None:
-        run = self._run
-        self._end()
+    def _done(self, volume_id: str, output_id: str, answer: dict, read: Callable) -> None:
         scene = slicer.mrmlScene
-        output = scene.GetNodeByID(run.output_id) if run.output_id else None
+        output = scene.GetNodeByID(output_id) if output_id else None
         if output is not None:
             self._save_undo(output)
         node = self._panel.logic.putResult(
-            scene.GetNodeByID(run.volume_id), output, read(answer["evidence"]), answer["provenance"]
+            scene.GetNodeByID(volume_id), output, read(answer["evidence"]), answer["provenance"]
         )
-        self._ui.stageLabel.text = " ".join(answer["provenance"]["notes"])
+        self.run.say(" ".join(answer["provenance"]["notes"]))
         self._on_result(node)
-
-    def _failed(self, error: GASNetError, details: str) -> None:
-        self._end()
-        self._panel.show_problem(error, details)
-
-    def _cancelled(self) -> None:
-        self._end()
-        self._ui.stageLabel.text = _("Cancelled. The scene is as it was.")
-
-    def _progress(self, stage: str, share: float) -> None:
-        self._ui.progressBar.value = round(100 * share)
-        spent = time.monotonic() - self._run.started
-        left = spent * (1 - share) / share if share >= TRUSTED_SHARE else None
-        self._ui.stageLabel.text = (
-            stage
-            if left is None
-            else _("{stage}, about {seconds:.0f} s left").format(stage=stage, seconds=left)
-        )
-
-    def abandon(self) -> None:
-        """The scene closes: the run has nobody left to answer to."""
-        if self._run:
-            self._panel.client.cancel(self._number)
-            self._end()
-
-    def _end(self) -> None:
-        self._run = None
-        self._show_running(False)
-        self._ui.stageLabel.text = ""
 
     # --- widgets ------------------------------------------------------------------------------------------
 
-    def _show_running(self, running: bool) -> None:
-        for widget in (self._ui.progressBar, self._ui.cancelButton):
-            widget.visible = running
-        self._ui.cancelButton.enabled = running
-        self._ui.segmentForm.enabled = not running
-        self.update()
-
     def _why_not(self) -> str:
-        if self.running:
+        if self.run.running:
             return _("A run is under way.")
         if not self._installed:
             return _("Install what is missing first.")

@@ -2,8 +2,7 @@
 
 Slicer keeps a segment cropped, perhaps in one image with others, perhaps under another transform than the CT.
 Here it is always uint8 (z, y, x) on the grid of a volume node. Each segment is taken alone: exported
-together,
-segments that overlap would lose voxels.
+together, segments that overlap would lose voxels.
 """
 
 from __future__ import annotations
@@ -47,15 +46,15 @@ def segment_part(segmentation_node, segment_id: str, volume_node) -> tuple[np.nd
     nothing = np.zeros((0, 0, 0), bool), (slice(0, 0),) * 3
     if labelmap.GetNumberOfPoints() == 0:
         return nothing
+    grid, transform = _grid(volume_node), _transform_between(segmentation_node, volume_node)
+    resample = slicer.vtkOrientedImageDataResample
+    if transform is None and resample.DoGeometriesMatch(labelmap, grid):
+        common = _common_extent(labelmap.GetExtent(), grid.GetExtent())
+        if common is None:
+            return nothing
+        grid.SetExtent(common)  # the result fills the extent that it is asked for, however little is in it
     on_grid = slicer.vtkOrientedImageData()
-    slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
-        labelmap,
-        _grid(volume_node),
-        on_grid,
-        False,
-        False,
-        _transform_between(segmentation_node, volume_node),
-    )
+    resample.ResampleOrientedImageToReferenceOrientedImage(labelmap, grid, on_grid, False, False, transform)
     if on_grid.GetNumberOfPoints() == 0:
         return nothing
     x0, x1, y0, y1, z0, z1 = on_grid.GetExtent()
@@ -107,6 +106,17 @@ def _grid(volume_node):
     image = _placed(volume_node)
     image.SetExtent(volume_node.GetImageData().GetExtent())
     return image
+
+
+def _common_extent(first: tuple[int, ...], second: tuple[int, ...]) -> list[int] | None:
+    """What two extents (first and last index of x, y, z) share; None if nothing."""
+    common = []
+    for start in (0, 2, 4):
+        ends = max(first[start], second[start]), min(first[start + 1], second[start + 1])
+        if ends[0] > ends[1]:
+            return None
+        common.extend(ends)
+    return common
 
 
 def _placed(volume_node):

@@ -16,6 +16,7 @@ from .installation_section import InstallationSection
 from .interpreter import python_executable, worker_environment
 from .logic import GASNetSegmentLogic
 from .panel import Panel
+from .restore_section import RestoreSection
 from .result_section import ResultSection, result_of
 from .sample_section import SampleSection
 from .segment_section import SegmentSection
@@ -47,7 +48,8 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel = Panel(self.ui, self.logic, _worker_client())
         self.correct = CorrectSection(self.panel, self._on_changes)
         self.segment = SegmentSection(self.panel, self._on_result, self.correct.save_undo)
-        self.result = ResultSection(self.panel, lambda: self.segment.device)
+        self.result = ResultSection(self.panel)
+        self.restore = RestoreSection(self.panel, lambda: self.segment.device)
         self.sample = SampleSection(self.panel)
         self.batch = BatchSection(self.panel, self.segment.options)
         self.installation = InstallationSection(
@@ -64,6 +66,7 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The module goes away (reload, Slicer ends): leave nothing running and nothing observed."""
         self._drop_parameters()
         self.result.stop()
+        self.restore.close()
         self.correct.exit()
         self.removeObservers()
         self.panel.close()
@@ -89,7 +92,8 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartClose(self, caller, event) -> None:
         """The scene is about to be closed."""
-        self.segment.abandon()
+        self.segment.run.abandon()
+        self.restore.run.abandon()
         self.batch.cancel()
         self._drop_parameters()
         self.correct.scene_closes()
@@ -133,8 +137,8 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._follow_input()
         if self.panel.segmentation is not self._watched:
             self._show(self.panel.segmentation)
-            if result_of(self._watched) is not None:
-                self._watched.GetDisplayNode().SetVisibility(True)  # those of a batch wait unseen
+            if result_of(self._watched) is not None and not self._watched.GetDisplayNode().GetVisibility():
+                self._present()  # those of a batch wait unseen
 
     def _follow_input(self) -> None:
         """Another CT was chosen: the result of the one before is neither its result nor its place."""
@@ -150,13 +154,17 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _on_result(self, node) -> None:
         """A run is done: show it."""
-        parameters = self.panel.parameters
-        if parameters is not None:
-            parameters.segmentation = node
-        self._show(node)
+        if node is self._watched:
+            self._show(node)  # a new result in its old place
+        else:
+            self.panel.parameters.segmentation = node  # which shows it
         self.ui.resultSection.collapsed = False
         self.ui.correctSection.collapsed = False
-        _show_in_views(node)
+        self._present()
+
+    def _present(self) -> None:
+        """Show the result where its lesions are."""
+        _show_in_views(self._watched)
         self.result.present()
 
     def _show(self, node) -> None:
@@ -164,6 +172,7 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         result = result_of(node)
         self._watch(node)
         self.result.show(result)
+        self.restore.show(result)
         self.correct.show(result)
         self.sample.show(result)
 

@@ -237,7 +237,15 @@ class qSlicerLayoutManager(QtCore.QObject):
         node = self._logic.GetLayoutNode()
         if node is not None and node.GetViewArrangement() != layout:
             node.SetViewArrangement(layout)
+            self._make_slice_widgets()
             self.stand_in.emit("layoutChanged(int)", layout)
+
+    def _make_slice_widgets(self) -> None:
+        """A layout of one's own may bring slice views of its own."""
+        for node in self._shown("vtkMRMLSliceNode"):
+            name = node.GetLayoutName()
+            if name not in self._slices:
+                self._slices[name] = qMRMLSliceWidget(name, self.mrmlScene(), self._application_logic)
 
     def sliceViewNames(self) -> list[str]:
         return list(self._slices)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 slicer = pytest.importorskip("slicer")
+import vtk  # noqa: E402
+
 from GASNetLib.errors import InputError, ModelError  # noqa: E402
 from GASNetLib.quantify import quantify  # noqa: E402
 from GASNetSegmentLib.result import LESION, LUNGS, Result  # noqa: E402
@@ -99,12 +102,59 @@ def test_original_is_kept_and_comes_back(logic, segmented, phantom):
 
 
 def test_quantities_follow_the_correction(logic, segmented, phantom):
-    expected = quantify(phantom.hu, phantom.lesions, phantom.lungs, phantom.geometry)
-    assert logic.quantify(segmented) == expected
+    def check(lesions: np.ndarray) -> None:
+        measured, expected = (
+            logic.quantify(segmented),
+            quantify(phantom.hu, lesions, phantom.lungs, phantom.geometry),
+        )
+        assert replace(measured, foci=()) == replace(expected, foci=())
+        assert [replace(focus, centre=()) for focus in measured.foci] == [
+            replace(focus, centre=()) for focus in expected.foci
+        ]
+        centres = np.array([focus.centre for focus in measured.foci])
+        assert centres == pytest.approx(np.array([focus.centre for focus in expected.foci]))
 
-    corrected = paint(segmented, BALL)
+    check(phantom.lesions)
+    check(paint(segmented, BALL))
 
-    assert logic.quantify(segmented) == quantify(phantom.hu, corrected, phantom.lungs, phantom.geometry)
+
+def test_only_the_marked_part_is_worked_on(segmented, phantom):
+    part = Result.of(segmented).part()
+
+    marked = np.argwhere((phantom.lesions != 0) | (phantom.lungs != 0))
+    assert [ends.start for ends in part.box] <= marked.min(axis=0).tolist()
+    assert part.lesions.shape == tuple(ends.stop - ends.start for ends in part.box)
+    assert part.lesions.size < 0.8 * phantom.lesions.size
+    assert np.array_equal(part.lesions, phantom.lesions[part.box])
+
+
+def test_segment_beyond_the_ct_is_cut_to_it(segmented, ct, phantom):
+    larger = slicer.vtkMRMLScalarVolumeNode()
+    slicer.util.updateVolumeFromArray(larger, np.pad(phantom.hu, 4))
+    matrix = vtk.vtkMatrix4x4()
+    ct.GetIJKToRASMatrix(matrix)
+    larger.SetIJKToRASMatrix(matrix)
+    larger.SetOrigin(matrix.MultiplyPoint((-4, -4, -4, 1))[:3])
+    set_segment_array(segmented, LESION, np.ones((56, 104, 104), np.uint8), larger)
+
+    assert Result.of(segmented).lesions.all()
+    assert Result.of(segmented).part().lesions.all()
+
+
+def test_new_segmentation_makes_its_surfaces_the_fast_way_and_an_old_one_as_before(logic, ct, phantom):
+    theirs = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Theirs")
+    theirs.GetSegmentation().AddEmptySegment("Heart", "Heart")
+
+    for node, method in ((None, "1"), (theirs, "0")):
+        result = logic.putResult(ct, node, evidence_of_phantom(phantom), PROVENANCE)
+        result.CreateClosedSurfaceRepresentation()
+
+        assert result.GetSegmentation().GetConversionParameter("Conversion method") == method
+        surface = result.GetClosedSurfaceInternalRepresentation(LESION)
+        properties = vtk.vtkMassProperties()
+        properties.SetInputData(surface)
+        lesion_mm3 = phantom.lesions.sum() * phantom.geometry.voxel_ml * 1000
+        assert properties.GetVolume() == pytest.approx(lesion_mm3, rel=0.2)  # smooth, on coarse voxels
 
 
 def test_focus_position_is_in_world_coordinates(logic, ct, segmented, phantom):
@@ -240,6 +290,16 @@ def test_restored_volumes_lie_on_the_ct(logic, ct, phantom):
 
     assert geometry_of(difference).same_as(phantom.geometry)
     assert restored.GetName() == "CT restored healthy"
+
+
+def test_restored_again_takes_the_place_of_the_first(logic, ct, phantom):
+    first = logic.putRestored(ct, phantom.hu - 5, np.full(phantom.hu.shape, -5.0))
+    again = logic.putRestored(ct, phantom.hu - 9, np.full(phantom.hu.shape, -9.0))
+
+    assert again == first
+    assert np.array_equal(slicer.util.arrayFromVolume(again[0]), phantom.hu - 9)
+    slicer.mrmlScene.RemoveNode(again[1])
+    assert logic.putRestored(ct, phantom.hu, np.zeros(phantom.hu.shape))[0] is first[0]
 
 
 def test_folder_of_cts(logic, scene, phantom, tmp_path):

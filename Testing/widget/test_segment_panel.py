@@ -1,4 +1,5 @@
-"""GASNetSegment's panel in the test host: unmodified module file and .ui, and the real worker process."""
+"""GASNetSegment's panel, in the test host or in a real Slicer: module file and .ui as they are, and the real
+worker process."""
 
 from __future__ import annotations
 
@@ -17,21 +18,6 @@ from scene_samples import PROVENANCE, add_ct, evidence_of_phantom, write_tiny_mo
 
 SECONDS = 300
 NAME = "GASNetSegment"
-PACKAGES = ("GASNetLib", "GASNetSegmentLib", "GASNetSegment")
-
-
-@pytest.fixture(autouse=True)
-def same_packages_afterwards():
-    """A module that is loaded anew brings new classes; other tests hold the old ones."""
-
-    def ours() -> dict:
-        return {name: module for name, module in sys.modules.items() if name.split(".")[0] in PACKAGES}
-
-    before = ours()
-    yield
-    for name in ours():
-        del sys.modules[name]
-    sys.modules.update(before)
 
 
 @pytest.fixture(scope="session")
@@ -67,11 +53,24 @@ def ct(panel, phantom):
 
 
 @pytest.fixture
-def shown(panel, ct, phantom):
+def shown(host, panel, ct, phantom):
     """A finished result in the panel: the phantom's own lesions."""
     node = panel.logic.putResult(ct, None, evidence_of_phantom(phantom), PROVENANCE)
     panel._on_result(node)
+    wait_for_figures(host, panel)
     return node
+
+
+@pytest.fixture
+def with_generator(panel, shown, tmp_path):
+    """The panel with a result and a model that can restore its CT."""
+    panel.logic.models.deploy(write_tiny_model(tmp_path / "healer.safetensors", with_generator=True))
+    panel.restore.update()
+    return panel
+
+
+def wait_for_figures(host, panel) -> None:
+    host.wait_until(lambda: panel.ui.quantityTable.rowCount == 3, 60, "the figures")
 
 
 def result_in(node):
@@ -91,7 +90,7 @@ def change_lesion(node, where) -> None:
 
 def run(host, panel) -> None:
     panel.ui.segmentButton.click()
-    host.wait_until(lambda: not panel.segment.running, SECONDS, "the run")
+    host.wait_until(lambda: not panel.segment.run.running, SECONDS, "the run")
 
 
 BALL = (slice(22, 26), slice(40, 50), slice(24, 34))
@@ -109,12 +108,12 @@ def test_one_click_with_the_real_worker(host, panel, ct):
     panel.ui.segmentButton.click()
     assert panel.ui.cancelButton.enabled and not panel.ui.segmentButton.enabled
     host.wait_until(lambda: panel.ui.progressBar.value > 0, SECONDS, "progress")
-    host.wait_until(lambda: not panel.segment.running, SECONDS, "the run")
+    host.wait_until(lambda: not panel.segment.run.running, SECONDS, "the run")
 
     node = panel.panel.parameters.segmentation
     assert node.GetName() == "CT lesions"
     assert result_in(node).lesions.any()
-    assert panel.ui.quantityTable.rowCount == 3
+    wait_for_figures(host, panel)
     assert "tiny" in panel.ui.provenanceLabel.text
     assert panel.ui.segmentButton.enabled
 
@@ -124,7 +123,7 @@ def test_second_run_asks_and_no_means_no(host, panel, ct, shown, phantom):
 
     panel.ui.segmentButton.click()
 
-    assert not panel.segment.running
+    assert not panel.segment.run.running
     assert np.array_equal(result_in(shown).lesions, phantom.lesions)
 
 
@@ -151,7 +150,7 @@ def test_cancel_leaves_the_scene(host, panel, ct):
     panel.ui.segmentButton.click()
 
     panel.ui.cancelButton.click()
-    host.wait_until(lambda: not panel.segment.running, SECONDS, "the cancellation")
+    host.wait_until(lambda: not panel.segment.run.running, SECONDS, "the cancellation")
 
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == nodes
     assert "Cancelled" in panel.ui.stageLabel.text
@@ -161,7 +160,7 @@ def test_cancel_leaves_the_scene(host, panel, ct):
 def test_killed_worker_is_told_and_the_next_run_works(host, panel, ct):
     panel.ui.segmentButton.click()
     os.kill(panel.panel.client.pid, signal.SIGKILL)
-    host.wait_until(lambda: not panel.segment.running, SECONDS, "the news")
+    host.wait_until(lambda: not panel.segment.run.running, SECONDS, "the news")
 
     assert not panel.ui.problemFrame.isHidden() and "memory" in panel.ui.problemLabel.text
     panel.ui.copyReportButton.click()
@@ -174,7 +173,7 @@ def test_killed_worker_is_told_and_the_next_run_works(host, panel, ct):
 def test_volume_deleted_while_it_is_segmented(host, panel, ct):
     panel.ui.segmentButton.click()
     slicer.mrmlScene.RemoveNode(ct)
-    host.wait_until(lambda: not panel.segment.running, SECONDS, "the run")
+    host.wait_until(lambda: not panel.segment.run.running, SECONDS, "the run")
 
     assert "removed" in panel.ui.problemLabel.text
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
@@ -185,7 +184,7 @@ def test_scene_closed_while_it_is_segmented(host, panel, ct, phantom):
     slicer.mrmlScene.Clear(0)
     host.process_events()
 
-    assert not panel.segment.running
+    assert not panel.segment.run.running
     assert panel.panel.parameters is not None and panel.panel.parameters.inputVolume is None
     panel.panel.parameters.inputVolume = add_ct(phantom, "Next")
     run(host, panel)
@@ -292,9 +291,10 @@ def test_new_result_is_shown_where_its_largest_focus_lies(panel, shown):
     assert red.GetSliceToRAS().GetElement(2, 3) == pytest.approx(expected[2])
 
 
-def test_editor_is_set_up_for_the_lesion_and_gives_back_what_it_took(panel, shown):
+def test_editor_is_set_up_for_the_lesion_and_gives_back_what_it_took(host, panel, shown):
     node = panel.correct.editor.mrmlSegmentEditorNode()
-    assert panel.correct.editor.segmentationNode() is shown
+    host.wait_until(lambda: panel.correct.editor.segmentationNode() is shown, 30, "the editor")
+    assert panel.correct.editor.sourceVolumeNode() is result_in(shown).ct
     assert panel.correct.editor.currentSegmentID() == "Lesion"
     assert node.GetOverwriteMode() == slicer.vtkMRMLSegmentEditorNode.OverwriteNone
     panel.ui.maskToLungsBox.checked = True
@@ -333,22 +333,70 @@ def test_restored_healthy_says_why_it_is_off(panel, shown):
     assert "no generator" in panel.ui.restoreButton.toolTip
 
 
-def test_restored_healthy_with_a_generator(host, panel, shown, tmp_path):
-    panel.logic.models.deploy(write_tiny_model(tmp_path / "healer.safetensors", with_generator=True))
-    panel.exit()
-    panel.enter()
-    panel.result.show(result_in(shown))
-    assert panel.ui.restoreButton.enabled
-
+def restore(host, panel) -> None:
     panel.ui.restoreButton.click()
-    assert "Restoring" in panel.ui.restoreButton.text
-    host.wait_until(lambda: not panel.panel.client.busy, SECONDS, "the restored CT")
+    assert panel.restore.run.running and not panel.ui.restoreButton.enabled
+    host.wait_until(lambda: not panel.restore.run.running, SECONDS, "the restored CT")
 
-    assert panel.ui.restoreButton.text == "Restored healthy"
-    restored, difference = (slicer.util.getNode(f"CT {what}") for what in ("restored healthy", "difference"))
-    change = slicer.util.arrayFromVolume(restored) - slicer.util.arrayFromVolume(result_in(shown).ct)
+
+def test_restored_healthy_side_by_side_and_the_layout_before(host, with_generator, shown):
+    panel, layouts = with_generator, slicer.app.layoutManager()
+    host.startup_completed()
+    before, ct = layouts.layout, result_in(shown).ct
+    red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed").GetSliceToRAS()
+
+    restore(host, panel)
+
+    healthy, difference = (slicer.util.getNode(f"CT {what}") for what in ("restored healthy", "difference"))
+    change = slicer.util.arrayFromVolume(healthy) - slicer.util.arrayFromVolume(ct)
     assert np.abs(change - slicer.util.arrayFromVolume(difference)).max() <= 1  # both are rounded
-    assert panel.ui.restoreButton.enabled and panel.ui.problemFrame.isHidden()
+    assert panel.ui.problemFrame.isHidden() and panel.ui.restoreButton.enabled
+    views = [layouts.sliceWidget(name) for name in ("GASNetCT", "GASNetHealthy", "GASNetDifference")]
+    assert [view.mrmlSliceCompositeNode().GetBackgroundVolumeID() for view in views] == [
+        node.GetID() for node in (ct, healthy, difference)
+    ]
+    assert all(view.mrmlSliceCompositeNode().GetLinkedControl() for view in views)
+    assert len({view.mrmlSliceNode().GetViewGroup() for view in views}) == 1
+    nodes = [view.mrmlSliceNode() for view in views]
+    host.wait_until(
+        lambda: {node.GetSliceToRAS().GetElement(2, 3) for node in nodes} == {red.GetElement(2, 3)},
+        30,
+        "the same slice in all views",
+    )
+
+    assert not shown.GetDisplayNode().GetVisibility2DFill()
+
+    panel.ui.compareButton.click()
+    assert layouts.layout == before and shown.GetDisplayNode().GetVisibility2DFill()
+    panel.ui.compareButton.click()
+    assert layouts.layout != before
+    layouts.setLayout(before)  # by Slicer's own button
+    assert not panel.ui.compareButton.checked
+
+
+def test_comparison_ends_with_its_result(host, with_generator, shown, phantom):
+    panel, layouts = with_generator, slicer.app.layoutManager()
+    host.startup_completed()
+    before = layouts.layout
+    restore(host, panel)
+    assert layouts.layout != before
+
+    panel.panel.parameters.inputVolume = add_ct(phantom, "Other")
+
+    assert layouts.layout == before and not panel.ui.compareButton.enabled
+
+
+def test_restoring_is_cancelled(host, with_generator, shown):
+    panel = with_generator
+    volumes = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    panel.ui.restoreButton.click()
+
+    panel.ui.restoreCancelButton.click()
+    host.wait_until(lambda: not panel.restore.run.running, SECONDS, "the cancellation")
+
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == volumes
+    assert "Cancelled" in panel.ui.restoreStageLabel.text
+    assert panel.ui.restoreButton.enabled and not panel.ui.compareButton.enabled
 
 
 def test_labelled_sample_is_stored_and_taken_back(host, panel, shown, tmp_path):
@@ -369,6 +417,7 @@ def test_all_loaded_cts_in_the_background(host, panel, ct, phantom):
     add_ct(phantom, "CT")  # of the same name
     bad = add_ct(phantom, "Stone")
     slicer.util.updateVolumeFromArray(bad, np.zeros_like(phantom.hu))
+    panel.logic.putRestored(ct, phantom.hu, np.zeros_like(phantom.hu))  # no CTs of patients
 
     panel.ui.batchLoadedButton.click()
     host.wait_until(lambda: panel.ui.batchTable.rowCount == 3, SECONDS, "the batch")
@@ -428,7 +477,7 @@ def test_missing_packages_are_named_and_installed_with_consent(host, panel, ct, 
     assert panel.ui.installationFrame.isHidden() and panel.ui.segmentButton.enabled
 
 
-def test_first_start_without_the_packages(host, load_module, monkeypatch):
+def test_first_start_without_the_packages(only_in_the_host, host, load_module, monkeypatch):
     """As in a fresh Slicer: nothing of what the engine needs can be imported."""
     for name in ("torch", "safetensors", "safetensors.numpy", "psutil"):
         monkeypatch.setitem(sys.modules, name, None)
@@ -443,7 +492,7 @@ def test_first_start_without_the_packages(host, load_module, monkeypatch):
     assert not panel.ui.checkButton.enabled
 
 
-def test_discovered_before_the_segmentations_module(host):
+def test_discovered_before_the_segmentations_module(only_in_the_host, host):
     """Slicer imports modules by the alphabet, G before S; the panel is made later."""
     classes = [name for name in vars(slicer) if "Segment" in name or "Terminolog" in name]
     taken = {name: getattr(slicer, name) for name in classes}
@@ -503,12 +552,12 @@ def test_settings_persist(host, panel, tmp_path):
 def test_leaving_the_module_lets_the_run_finish(host, panel, ct):
     panel.ui.segmentButton.click()
     host.leave_module()
-    host.wait_until(lambda: not panel.segment.running, SECONDS, "the run")
+    host.wait_until(lambda: not panel.segment.run.running, SECONDS, "the run")
 
     assert panel.panel.parameters.segmentation is not None
 
 
-def test_keys_and_views_are_the_editors_only_while_the_module_is_shown(host, panel):
+def test_keys_and_views_are_the_editors_only_while_the_module_is_shown(only_in_the_host, host, panel):
     calls = []
     editor = panel.correct.editor._qt
     for name in ("installKeyboardShortcuts", "uninstallKeyboardShortcuts", "removeViewObservations"):
@@ -533,7 +582,8 @@ def test_scene_saved_and_loaded_shows_its_result(host, panel, shown, tmp_path):
     host.process_events()
 
     assert panel.panel.parameters.segmentation.GetName() == "CT lesions"
-    assert panel.ui.resultSection.enabled and panel.ui.quantityTable.rowCount == 3
+    assert panel.ui.resultSection.enabled
+    wait_for_figures(host, panel)
 
 
 def test_deleted_segmentation_empties_the_panel(host, panel, shown):
