@@ -13,7 +13,12 @@ from GASNetLib.training.preparation import prepare_run
 from GASNetLib.training.presets import preset
 from GASNetLib.training.session import work_on
 from GASNetLib.training.settings import changed
-from GASNetLib.training.validation import CALIBRATION, HEALTHY_SHARE, threshold_by_healthy
+from GASNetLib.training.validation import (
+    CALIBRATION,
+    HEALTHY_SHARE,
+    LEAST_BY_HEALTHY,
+    threshold_by_healthy,
+)
 from GASNetLib.volume import WINDOW_HU
 from training.tiny_cohort import open_tiny_crops, tiny_cohort, tiny_crop, tiny_crops
 
@@ -51,11 +56,11 @@ def chosen(*crops) -> float:
 def test_it_is_the_lowest_that_leaves_the_vessels_of_healthy_lungs_alone():
     wanted = next(t for t in CALIBRATION if t >= probability(-560))
     assert chosen(healthy_with(0.05, -560)) == wanted
-    assert CALIBRATION[0] < wanted < CALIBRATION[-1]
+    assert LEAST_BY_HEALTHY < wanted < CALIBRATION[-1]
 
 
 def test_what_fills_less_than_the_share_does_not_count():
-    assert chosen(healthy_with(HEALTHY_SHARE / 2, -300)) == CALIBRATION[0]
+    assert chosen(healthy_with(HEALTHY_SHARE / 2, -300)) == LEAST_BY_HEALTHY
     assert chosen(healthy_with(HEALTHY_SHARE * 2, -300)) > 0.8
 
 

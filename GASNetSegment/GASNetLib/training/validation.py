@@ -22,6 +22,9 @@ CALIBRATION = tuple(round(0.1 + 0.05 * step, 2) for step in range(17))
 HEALTHY_SHARE = 0.005
 """Share of healthy lungs that may be marked. On the data of the model card 0.3 % to 2 % do nearly alike."""
 
+LEAST_BY_HEALTHY = 0.3
+"""A network that knows its healthy cases by heart marks little of them at any threshold, more of others."""
+
 MOST_HEALTHY = 32
 """Healthy cases that are looked at; more cost time and move the median little."""
 
@@ -126,22 +129,24 @@ def threshold_by_healthy(
         names: healthy cases, which S may have learned from.
 
     Returns:
-        One of ``CALIBRATION``, the highest if none is high enough; 0.5 without any healthy case.
+        One of ``CALIBRATION`` from ``LEAST_BY_HEALTHY`` on, the highest if none is high enough; 0.5 without
+        any healthy case.
 
     Raises:
         InputError: a crop cannot be read.
     """
     if not names:
         return PAPER_THRESHOLD[0]
+    thresholds = [threshold for threshold in CALIBRATION if threshold >= LEAST_BY_HEALTHY]
     shares = []
     segmenter.eval()
     for name in names[:: math.ceil(len(names) / MOST_HEALTHY)]:
         volume = whole_volume(crops[name], settings, device)
         inside = predicted(segmenter, volume, settings)[volume.lungs[0, 0].cpu().numpy() > 0]
-        shares.append([(inside > threshold).mean() for threshold in CALIBRATION])
+        shares.append([(inside > threshold).mean() for threshold in thresholds])
     segmenter.train()
     enough = np.median(shares, axis=0) <= HEALTHY_SHARE
-    return CALIBRATION[int(enough.argmax())] if enough.any() else CALIBRATION[-1]
+    return thresholds[int(enough.argmax())] if enough.any() else thresholds[-1]
 
 
 def predicted(segmenter: nn.Module, volume: Batch, settings: Settings) -> np.ndarray:
