@@ -3,6 +3,7 @@
 import os
 import sys
 
+import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule
@@ -13,6 +14,7 @@ for _folder in (os.path.join(os.path.dirname(_HERE), "GASNetSegment"), _HERE):
     if os.path.isdir(_folder) and _folder not in sys.path:
         sys.path.insert(0, _folder)
 
+from GASNetTrainLib import start_notice  # noqa: E402
 from GASNetTrainLib.logic import GASNetTrainLogic  # noqa: E402
 from GASNetTrainLib.self_test import GASNetTrainTest  # noqa: E402
 from GASNetTrainLib.widget import GASNetTrainWidget  # noqa: E402
@@ -42,3 +44,8 @@ class GASNetTrain(ScriptedLoadableModule):
             " COVID-19 Lesion Segmentation</i>, 2020 (arXiv:2010.09456)."
             " Please cite it where you use this module."
         )
+        slicer.app.connect("startupCompleted()", self.onStartupCompleted)
+
+    def onStartupCompleted(self) -> None:
+        """Slicer is up."""
+        start_notice.tell_of_ended_trainings()

@@ -13,10 +13,16 @@ import pydicom
 
 
 class DicomDatabase:
-    """All DICOM files below a folder; patients, studies and series known by their UIDs or numbers."""
+    """All DICOM files below a folder; patients, studies and series known by their UIDs or numbers.
+
+    Attributes:
+        retrieved: False as after a query: all is known, but the images are still on their server. The real
+            database then gives empty file names.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.isOpen = True
+        self.retrieved = True
         self._headers = {
             str(path): pydicom.dcmread(path, stop_before_pixels=True)
             for path in sorted(folder.rglob("*.dcm"))
@@ -36,7 +42,11 @@ class DicomDatabase:
         )
 
     def filesForSeries(self, series: str, hits: int = -1) -> tuple[str, ...]:
-        files = [file for file, header in self._headers.items() if header.SeriesInstanceUID == series]
+        files = [
+            file if self.retrieved else ""
+            for file, header in self._headers.items()
+            if header.SeriesInstanceUID == series
+        ]
         return tuple(files if hits < 0 else files[:hits])
 
     def nameForPatient(self, patient: str) -> str:

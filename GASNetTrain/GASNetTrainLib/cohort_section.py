@@ -12,7 +12,8 @@ from slicer.i18n import tr as _
 from GASNetLib.cohort import ROLES, Cohort
 
 from .cohort_table import REFUSED, CohortTable
-from .cohort_tree import KEYS, CohortTree
+from .cohort_tree import CohortTree
+from .cohort_words import KEYS, role_needed, role_title
 from .dicom_database import add_series, stored_ct_series
 from .dicom_dialog import choose_series
 from .panel import TrainPanel
@@ -25,14 +26,14 @@ class CohortSection:
 
     def __init__(self, panel: TrainPanel, on_changed: Callable[[], None]) -> None:
         self._panel, self._ui, self._on_changed = panel, panel.ui, on_changed
-        self.cohort = panel.logic.newCohort()
+        self.cohort = panel.logic.lastCohort()
         self._task: Task | None = None
         self._checked: Cohort | None = None
         self._installed = True
         ui = self._ui
         self._tree = CohortTree(ui.cohortTree, self.take_roles)
         for role in ROLES:
-            ui.addRoleBox.addItem(role)
+            ui.addRoleBox.addItem(role_title(role))
         ui.addRoleBox.currentIndex = ROLES.index("diseased")
         self._add_actions()
         for button, function in {
@@ -60,6 +61,10 @@ class CohortSection:
         self._installed = installed
         self.show()
 
+    @property
+    def _role_to_add(self) -> str:
+        return ROLES[self._ui.addRoleBox.currentIndex]
+
     # --- filling ------------------------------------------------------------------------------------------
 
     def _add_samples(self) -> None:
@@ -71,9 +76,7 @@ class CohortSection:
             _("Folder with CTs (NIfTI, NRRD, DICOM), perhaps sorted into folders by role"),
         )
         if folder:
-            self._attempt(
-                lambda: self._say_added(self.cohort.add_path(folder, self._ui.addRoleBox.currentText))
-            )
+            self._attempt(lambda: self._say_added(self._add_path(folder)))
 
     def _add_files(self) -> None:
         files = qt.QFileDialog.getOpenFileNames(self._ui.cohortTree, _("CTs, or tables of cases (CSV)"))
@@ -81,10 +84,10 @@ class CohortSection:
             self._attempt(lambda: self._say_added(sum(self._add_path(path) for path in files)))
 
     def _add_path(self, path: str) -> int:
-        return self.cohort.add_path(path, self._ui.addRoleBox.currentText)
+        return self.cohort.add_path(path, self._role_to_add)
 
     def _add_from_scene(self) -> None:
-        node, role = self._ui.sceneVolumeSelector.currentNode(), self._ui.addRoleBox.currentText
+        node, role = self._ui.sceneVolumeSelector.currentNode(), self._role_to_add
         folder = self._panel.logic.case_folder
         self._attempt(lambda: self._say_added(add_scene_case(self.cohort, node, role, folder)))
 
@@ -92,9 +95,9 @@ class CohortSection:
         self._attempt(self._choose_from_dicom)
 
     def _choose_from_dicom(self) -> None:
-        role = self._ui.addRoleBox.currentText
+        role = self._role_to_add
         series = stored_ct_series(getattr(slicer, "dicomDatabase", None))
-        chosen = choose_series(self._ui.cohortTree, series, role)
+        chosen = choose_series(self._ui.cohortTree, series, role_title(role))
         if chosen:
             self._say_added(add_series(self.cohort, chosen, role))
 
@@ -108,7 +111,9 @@ class CohortSection:
         self._ui.cohortTree.setContextMenuPolicy(qt.Qt.ActionsContextMenu)
         for role in ROLES:
             self._add_action(
-                _("Role: {role}").format(role=role), KEYS[role], lambda role=role: self.set_role(role)
+                _("Role: {role}").format(role=role_title(role)),
+                KEYS[role],
+                lambda role=role: self.set_role(role),
             )
         self._add_action(_("Lesion mask…"), "M", self._choose_mask)
         self._add_action(_("Take out"), "Del", self._remove)
@@ -156,9 +161,7 @@ class CohortSection:
     # --- file ---------------------------------------------------------------------------------------------
 
     def _new(self) -> None:
-        self._cancel()
-        self.cohort = self._panel.logic.newCohort()
-        self.show()
+        self._attempt(lambda: self._take(self._panel.logic.newCohort()))
 
     def _open(self) -> None:
         file = qt.QFileDialog.getOpenFileName(self._ui.cohortTree, _("Open a cohort"), "", "CSV (*.csv)")
@@ -214,15 +217,16 @@ class CohortSection:
         self._on_changed()
 
     def _in_words(self) -> str:
-        totals = ", ".join(f"{count} {role}" for role, count in self.cohort.totals().items())
+        totals = "; ".join(f"{role_title(role)} ({n})" for role, n in self.cohort.totals().items())
         refused = sum(row.status == REFUSED for row in self.cohort)
         said = [_("Usable: {totals}.").format(totals=totals)]
         if refused:
             said.append(_("Refused: {refused}; they are left out.").format(refused=refused))
-        return "\n".join([*said, *self.cohort.still_missing()])
+        return "\n".join([*said, *map(role_needed, self.cohort.roles_missing())])
 
     def _attempt(self, change: Callable[[], None]) -> None:
         self._panel.clear_problem()
         with self._panel.problems_shown():
             change()
+            self._panel.logic.keepCohort(self.cohort)
         self.show()

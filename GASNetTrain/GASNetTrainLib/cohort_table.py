@@ -183,10 +183,14 @@ class CohortTable:
         counts = Counter(case.role for case in self.usable)
         return {role: counts[role] for role in ROLES}
 
+    def roles_missing(self) -> tuple[str, ...]:
+        """The roles that a training of GASNet needs and no usable case has."""
+        totals = self.totals()
+        return tuple(role for role in NEEDED if not totals[role])
+
     def still_missing(self) -> tuple[str, ...]:
         """What a training of GASNet would still need, one sentence each."""
-        totals = self.totals()
-        return tuple(sentence for role, sentence in NEEDED.items() if not totals[role])
+        return tuple(NEEDED[role] for role in self.roles_missing())
 
     # --- file ---------------------------------------------------------------------------------------------
 

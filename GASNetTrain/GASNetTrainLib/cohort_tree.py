@@ -8,16 +8,15 @@ from contextlib import contextmanager
 import qt
 from slicer.i18n import tr as _
 
-from GASNetLib.cohort import NEEDED, ROLES
+from GASNetLib.cohort import ROLES
 
 from .cohort_table import FLAGGED, REFUSED, Row
+from .cohort_words import KEYS, role_needed, role_title, status_word
 
 CASE, STATUS, REASON = range(3)
 THUMBNAIL_PIXELS = 40
 COLOURS = {REFUSED: "#c0392b", FLAGGED: "#b9770e"}
 CASE_WIDTH, STATUS_WIDTH, INDENTATION = 180, 92, 12
-
-KEYS = {"labelled": "L", "diseased": "D", "healthy": "H", "validation": "V"}
 
 
 class CohortTree:
@@ -67,8 +66,9 @@ class CohortTree:
                     item = _item(row)
                     group.addChild(item)
                     item.setSelected(row.case.name in selected)
+                title = f"{role_title(role)} ({len(own)})"
                 hint = _("drag CTs here, or select them and press {key}").format(key=KEYS[role])
-                group.setText(CASE, f"{role} ({len(own)})" if own else f"{role} (0): {hint}")
+                group.setText(CASE, title if own else f"{title}: {hint}")
         self._shown = {row.case.name: row.case.role for row in rows}
 
     def _items(self) -> list[tuple[str, object]]:
@@ -80,7 +80,7 @@ class CohortTree:
     def _group(self, role: str):
         group = qt.QTreeWidgetItem()
         group.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsDropEnabled)
-        group.setToolTip(CASE, NEEDED[role])
+        group.setToolTip(CASE, role_needed(role))
         font = group.font(CASE)
         font.setBold(True)
         group.setFont(CASE, font)
@@ -117,7 +117,8 @@ def _item(row: Row):
     item = qt.QTreeWidgetItem()
     item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled | qt.Qt.ItemIsDragEnabled)
     item.setData(CASE, qt.Qt.UserRole, row.case.name)
-    for column, text in enumerate((row.case.name, row.status, row.reason.replace("\n", " "))):
+    texts = (row.case.name, status_word(row.status), row.reason.replace("\n", " "))
+    for column, text in enumerate(texts):
         item.setText(column, text)
         item.setToolTip(column, f"{row.case.ct}\n{row.reason}".strip())
     if row.status in COLOURS:

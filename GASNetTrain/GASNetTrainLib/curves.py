@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import slicer
@@ -15,16 +16,16 @@ from GASNetLib.run.events import Event
 
 from .new_events import NewEvents
 
+DICE = "dice"
 CHARTS = {
-    "Validation Dice": ("validation Dice",),
-    "Segmentation": ("segmentation", "healthy", "mil"),
-    "Adversarial": ("gan", "ig_to_d", "d_gan", "d_ig_to_d", "d_id_to_d"),
-    "Reconstruction": ("recons", "repair"),
-    "Pseudo-label": ("ps", "transplant"),
+    "validation": (DICE,),
+    "segmentation": ("segmentation", "healthy", "mil"),
+    "adversarial": ("gan", "ig_to_d", "d_gan", "d_ig_to_d", "d_id_to_d"),
+    "reconstruction": ("recons", "repair"),
+    "pseudo-label": ("ps", "transplant"),
 }
 """Curves by the chart that they are drawn in; losses carry the engine's names (Xu et al. 2020)."""
 
-DICE = "validation Dice"
 LOSSES = frozenset(name for names in CHARTS.values() for name in names) - {DICE}
 COLOURS = ((0.12, 0.47, 0.71), (0.89, 0.29, 0.20), (0.20, 0.63, 0.17), (0.58, 0.40, 0.74), (0.90, 0.60, 0.00))
 POINTS_SHOWN = 2000
@@ -32,6 +33,16 @@ POINTS_SHOWN = 2000
 
 EVENTS_AT_ONCE = 1000
 """A longer history is drawn piece by piece: Slicer's window has to answer in between."""
+
+
+class Words(Protocol):
+    """What people read in place of the names here; see :mod:`.curve_words`."""
+
+    def chart_title(self, key: str) -> str: ...
+
+    def curve_label(self, quantity: str) -> str: ...
+
+    def axis_title(self, key: str) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -70,9 +81,14 @@ class Curve:
 
 
 class Curves:
-    """The charts of the training that is watched, in a scene."""
+    """The charts of the training that is watched, in a scene.
 
-    def __init__(self) -> None:
+    Attributes:
+        charts: chart nodes by the names in :data:`CHARTS`.
+    """
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
         self.charts = {name: self._chart(name) for name in CHARTS}
         self._curves: dict[str, Curve] = {}
         self._points: dict[str, Points] = {}
@@ -85,15 +101,15 @@ class Curves:
             events: all that hold, oldest first.
 
         Returns:
-            Whether all is drawn (if not, call it again), and the titles of the charts that have changed.
+            Whether all is drawn (if not, call it again), and the charts that have changed.
         """
         changed: dict[str, None] = {}
         before = [chart.StartModify() for chart in self.charts.values()]  # one redrawing for all that changes
         if self._new.begins_anew(name, events):
             self._points = {}
-            for title, chart in self.charts.items():
+            for key, chart in self.charts.items():
                 chart.RemoveAllPlotSeriesNodeIDs()
-                chart.SetTitle(f"{title}: {name}")
+                chart.SetTitle(f"{self._words.chart_title(key)}: {name}")
         new = self._new.take(events, EVENTS_AT_ONCE)
         for event in new:
             for quantity, value in _values(event).items():
@@ -105,7 +121,7 @@ class Curves:
             self._draw(quantity)
         for chart, was in zip(self.charts.values(), before, strict=True):
             chart.EndModify(was)
-        drawn = frozenset(title for title, names in CHARTS.items() if not changed.keys().isdisjoint(names))
+        drawn = frozenset(key for key, names in CHARTS.items() if not changed.keys().isdisjoint(names))
         return len(new) < EVENTS_AT_ONCE, drawn
 
     def curve(self, quantity: str) -> Curve | None:
@@ -120,35 +136,32 @@ class Curves:
             slicer.mrmlScene.RemoveNode(curve.series)
             slicer.mrmlScene.RemoveNode(curve.table)
 
-    def _chart(self, name: str):
-        chart = _hidden("vtkMRMLPlotChartNode", f"GASNet {name}")
-        chart.SetXAxisTitle("Iteration")
-        chart.SetYAxisTitle("Dice" if name == "Validation Dice" else "Loss")
+    def _chart(self, key: str):
+        chart = _hidden("vtkMRMLPlotChartNode", f"GASNet {self._words.chart_title(key)}")
+        chart.SetXAxisTitle(self._words.axis_title("iteration"))
+        chart.SetYAxisTitle(self._words.axis_title("dice" if DICE in CHARTS[key] else "loss"))
         return chart
 
     def _draw(self, quantity: str) -> None:
         """Draw what is known of a quantity; nodes are kept for the next run, since new ones cost time."""
-        chart = self.charts[_title(quantity)]
+        key = next(key for key, names in CHARTS.items() if quantity in names)
+        chart = self.charts[key]
         if quantity not in self._curves:
-            colour = sum(known in self._curves for known in CHARTS[_title(quantity)])
-            self._curves[quantity] = _new_curve(quantity, COLOURS[colour % len(COLOURS)])
+            label = self._words.curve_label(quantity)
+            self._curves[quantity] = _new_curve(quantity, label, COLOURS[CHARTS[key].index(quantity)])
         curve = self._curves[quantity]
         curve.replace(self._points[quantity])  # before it is drawn: an empty one is none
         if not chart.HasPlotSeriesNodeID(curve.series.GetID()):
             chart.AddAndObservePlotSeriesNodeID(curve.series.GetID())
 
 
-def _title(quantity: str) -> str:
-    return next(title for title, names in CHARTS.items() if quantity in names)
-
-
-def _new_curve(quantity: str, colour: tuple[float, float, float]) -> Curve:
+def _new_curve(quantity: str, label: str, colour: tuple[float, float, float]) -> Curve:
     table = _hidden("vtkMRMLTableNode", f"GASNet {quantity}")
     for name in ("Iteration", quantity):
         column = vtk.vtkDoubleArray()
         column.SetName(name)
         table.AddColumn(column)
-    series = _hidden("vtkMRMLPlotSeriesNode", quantity)
+    series = _hidden("vtkMRMLPlotSeriesNode", label)  # which the legend shows
     series.SetAndObserveTableNodeID(table.GetID())
     series.SetXColumnName("Iteration")
     series.SetYColumnName(quantity)

@@ -14,11 +14,16 @@ from GASNetSegmentLib.panel import fill_table
 from .comparison import FIGURES, ComparisonTable
 from .model_names import model_name
 from .panel import TrainPanel
+from .table_height import fit_height
 from .task import Task
 from .words import number
 
 if TYPE_CHECKING:
     from .run_handle import RunHandle
+
+
+ROWS_SHOWN = 15
+"""More validation cases are scrolled."""
 
 
 class DeploySection:
@@ -104,8 +109,10 @@ class DeploySection:
 
     def _show(self, found: dict) -> None:
         result = ComparisonTable.of(found)
-        headers = [_("Case")] + [
-            f"{figure.capitalize()}, {model}" for figure in FIGURES for model in (_("in use"), _("new"))
+        figures = (_("Dice"), _("Sensitivity"), _("Specificity"))  # in the order of FIGURES
+        headers = [
+            _("Case"),
+            *(f"{figure}\n{model}" for figure in figures for model in (_("in use"), _("new"))),
         ]
         rows = [
             [
@@ -116,6 +123,7 @@ class DeploySection:
         ]
         rows.append([_("Mean"), *(number(result.mean(model, f)) for f in FIGURES for model in range(2))])
         fill_table(self._ui.compareTable, headers, rows)
+        fit_height(self._ui.compareTable, ROWS_SHOWN)
         left_out = [
             _("{case} is left out: one of the models was trained on it.").format(case=c)
             for c in result.left_out

@@ -22,7 +22,8 @@ class StoredSeries:
     Attributes:
         uid: series instance UID. patient, study: for the person to choose by; never kept in a cohort.
         description: of the series. images: how many, empty where the database does not know.
-        file: one of them, None without any; a case named by it is its whole series.
+        file: one of them; a case named by it is its whole series. None where there is none on this computer:
+            the database also lists what was only asked of a server and not retrieved.
     """
 
     uid: str
@@ -76,7 +77,13 @@ def add_series(cohort: CohortTable, chosen: Iterable[StoredSeries], role: str) -
         CohortError: the files of a series are gone; none is added then.
     """
     chosen = list(chosen)
-    gone = [series.case_name for series in chosen if series.file is None or not series.file.is_file()]
+    not_here = [series.case_name for series in chosen if series.file is None]
+    if not_here:
+        raise CohortError(
+            f"{', '.join(not_here)}: the images are on the DICOM server, not on this computer.",
+            "Retrieve them in the DICOM module first.",
+        )
+    gone = [series.case_name for series in chosen if not series.file.is_file()]
     if gone:
         raise CohortError(
             f"The files of {', '.join(gone)} are no longer where the DICOM database says.",
@@ -98,5 +105,5 @@ def _series(database, patient: str, study: str, uid: str) -> StoredSeries:
         study=" ".join(filter(None, study_words)),
         description=database.descriptionForSeries(uid),
         images=database.fieldForSeries("DisplayedCount", uid),
-        file=Path(files[0]) if files else None,
+        file=Path(files[0]) if files and files[0] else None,
     )

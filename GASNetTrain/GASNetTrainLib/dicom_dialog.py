@@ -10,14 +10,20 @@ from slicer.i18n import tr as _
 from .dicom_database import StoredSeries
 
 
-def choose_series(parent, series: Sequence[StoredSeries], role: str) -> list[StoredSeries]:
-    """Let the person choose; empty when the dialog is cancelled."""
+def choose_series(parent, series: Sequence[StoredSeries], role_title: str) -> list[StoredSeries]:
+    """Let the person choose; empty when the dialog is cancelled.
+
+    Args:
+        role_title: what the chosen ones will be, as people call it.
+    """
     dialog = qt.QDialog(parent)
     dialog.setWindowTitle(_("CTs of the DICOM database"))
     dialog.resize(760, 480)
     layout = qt.QVBoxLayout(dialog)
     about = qt.QLabel(
-        _("The CTs that you select get the role “{role}”. Several: with Ctrl or Shift.").format(role=role)
+        _("The CTs that you select are added as “{role}”. Several: with Ctrl or Shift.").format(
+            role=role_title
+        )
     )
     layout.addWidget(about)
     narrow = qt.QLineEdit()

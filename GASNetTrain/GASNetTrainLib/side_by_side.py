@@ -5,24 +5,32 @@ from __future__ import annotations
 import slicer
 
 VIEWS = ("Red", "Yellow")
+"""Slice views, left and right."""
 
 
-def show_side_by_side(volume_node, segmentation_nodes) -> None:
-    """Show a CT twice, left with the first segmentation and right with the second, slices linked."""
+def new_node(name: str, position: int):
+    """A segmentation node that is shown in one of the two views only, before anything is in it: otherwise
+    Slicer would first make a surface of the result for the 3D view, in which nobody looks at it."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().AddViewNodeID(f"vtkMRMLSliceNode{VIEWS[position]}")
+    return node
+
+
+def lay_out() -> None:
+    """Take the layout of the two views; they get their size when Slicer is next idle."""
     manager = slicer.app.layoutManager()
     if manager is not None:
         manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutSideBySideView)
-    for view, node in zip(VIEWS, segmentation_nodes, strict=True):
-        slice_node = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}")
-        if slice_node is None:
-            continue
-        slice_node.SetOrientation("Axial")
-        display = node.GetDisplayNode()
-        display.RemoveAllViewNodeIDs()
-        display.AddViewNodeID(slice_node.GetID())
-        composite = manager.sliceWidget(view).mrmlSliceCompositeNode() if manager is not None else None
-        if composite is not None:
-            composite.SetBackgroundVolumeID(volume_node.GetID())
-            composite.SetLinkedControl(True)
-    if manager is not None:
-        manager.resetSliceViews()
+
+
+def show_ct(volume_node) -> None:
+    """Show the whole of a CT in both views, slices linked."""
+    manager = slicer.app.layoutManager()
+    for view in VIEWS if manager is not None else ():
+        widget = manager.sliceWidget(view)
+        widget.mrmlSliceNode().SetOrientation("Axial")
+        composite = widget.mrmlSliceCompositeNode()
+        composite.SetBackgroundVolumeID(volume_node.GetID())
+        composite.SetLinkedControl(True)
+        widget.sliceLogic().FitSliceToBackground()

@@ -10,11 +10,15 @@ from slicer.i18n import tr as _
 
 from GASNetLib.errors import GASNetError
 from GASNetSegmentLib.ct_nodes import ct_array, geometry_of
+from GASNetSegmentLib.panel import single_shot
 from GASNetSegmentLib.result import Result
 from GASNetSegmentLib.worker_client import Request
 
 from .panel import TrainPanel
-from .side_by_side import show_side_by_side
+from .side_by_side import lay_out, new_node, show_ct
+
+LAID_OUT_MS = 100
+"""Until the views of a new layout have their size."""
 
 
 class SideBySideSection:
@@ -31,6 +35,9 @@ class SideBySideSection:
         self._waiting: list[Path] = []
         self._nodes: list = []
         self._possible = False
+        # Layout, CT and the second result come one after another, so that Slicer answers in between.
+        self._lay_out_later = single_shot(0, self._lay_out)
+        self._show_ct_later = single_shot(LAID_OUT_MS, self._show_ct)
         self._ui.sideBySideButton.connect("clicked(bool)", self._start)
         self._ui.compareVolumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.update)
 
@@ -51,8 +58,9 @@ class SideBySideSection:
 
     def abandon(self) -> None:
         """The scene closes: what comes back has no place any more."""
-        self._waiting, self._nodes = [], []
-        self._ui.sideBySideLabel.text = ""
+        self._lay_out_later.stop()
+        self._show_ct_later.stop()
+        self._ended()
 
     def _start(self) -> None:
         self._panel.clear_problem()
@@ -83,24 +91,34 @@ class SideBySideSection:
             self._ended()
             return
         name = self._titles[len(self._nodes)].format(ct=volume.GetName())
-        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+        node = new_node(name, len(self._nodes))
         Result.put(volume, node, read(answer["evidence"]), answer["provenance"])
         self._nodes.append(node)
         self._waiting.pop(0)
         if self._waiting:
             self._ask()
+            self._lay_out_later.start()
             return
-        show_side_by_side(volume, self._nodes)
         old, new = (Result.of(node).provenance["model"] for node in self._nodes)
         self._ended()
         self._ui.sideBySideLabel.text = _("Left: {old}, in use. Right: {new}, the new one.").format(
             old=old, new=new
         )
 
+    def _lay_out(self) -> None:
+        lay_out()
+        self._show_ct_later.start()
+
+    def _show_ct(self) -> None:
+        volume = slicer.mrmlScene.GetNodeByID(self._volume_id)
+        if volume is not None:
+            show_ct(volume)
+
     def _failed(self, error: GASNetError, details: str) -> None:
         self._ended()
         self._panel.show_problem(error, details)
 
     def _ended(self) -> None:
-        self.abandon()
+        self._waiting, self._nodes = [], []
+        self._ui.sideBySideLabel.text = ""
         self.update()

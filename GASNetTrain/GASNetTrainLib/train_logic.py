@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from GASNetLib.atomic import written_aside
-from GASNetLib.cohort import Cohort
+from GASNetLib.cohort import Cohort, CohortError
 from GASNetLib.errors import ModelError
 from GASNetLib.model_store import ModelStore
 from GASNetLib.run.errors import RunError
@@ -28,7 +28,7 @@ from .task import Task
 if TYPE_CHECKING:
     from .run_handle import RunHandle
 
-CACHE_FOLDER = "cache"
+CACHE_FOLDER, LAST_COHORT = "cache", "last-cohort.csv"
 
 
 class TrainLogic:
@@ -72,6 +72,21 @@ class TrainLogic:
             CohortError: the source is missing or no cohort.
         """
         return CohortTable() if source is None else CohortTable.open(source)
+
+    def keepCohort(self, cohort: CohortTable) -> None:
+        """Keep a cohort that is being put together, for :meth:`lastCohort` in a later session.
+
+        Raises:
+            ResourceError: the file cannot be written.
+        """
+        cohort.save(self.run_home / LAST_COHORT)
+
+    def lastCohort(self) -> CohortTable:
+        """The cohort that was kept, unchecked; an empty one without."""
+        try:
+            return self.newCohort(self.run_home / LAST_COHORT)
+        except CohortError:
+            return self.newCohort()
 
     def addCase(
         self,
@@ -133,7 +148,7 @@ class TrainLogic:
             runFolder: a new folder. fromModel: model file to start from; None: from scratch.
             changes: settings that differ from the preset, as ``{"iterations": 500, "terms.ps": None}``.
             queued: wait until the trainings that are known and not ended now have ended, so that a batch of
-                runs is done one after another; see :mod:`.queue`.
+                runs is done one after another; see :mod:`GASNetLib.training.worker`.
 
         Raises:
             RunError: cohort and preset do not go together, or there is a training in the folder.

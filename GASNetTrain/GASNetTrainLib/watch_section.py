@@ -10,11 +10,13 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from .curves import CHARTS, Curves
+from .curves_section import CurvesSection
+from .ended_section import EndedSection
 from .panel import TrainPanel
 from .run_log import LogView, Notices
 from .run_states import LIVING, RESUMABLE
-from .words import duration, number, state_in_words
+from .table_height import fit_height
+from .words import duration, number, state_in_words, state_word
 
 if TYPE_CHECKING:
     from GASNetLib.run.folder import RunState
@@ -29,8 +31,10 @@ STOP_PATIENCE_S = 600.0
 LOOK_S = 0.02
 """How long a look at all trainings may keep Slicer's window from answering."""
 
+ROWS_SHOWN = 8
+"""More trainings are scrolled."""
+
 COLUMNS = 5
-WIDTHS = (130, 80, 80, 75)
 
 
 class WatchSection:
@@ -47,14 +51,14 @@ class WatchSection:
         Args:
             on_models: a training has a new model. on_states: one has begun or ended.
         """
+        self._ended = EndedSection(panel, self._show_ended)
+        self._curves = CurvesSection(panel.ui, self.look)
         self._panel, self._ui = panel, panel.ui
         self._on_models, self._on_states = on_models, on_states
         self.runs: list[RunHandle] = []
         self.settled = False
         self._states: dict[str, RunState] = {}
         self._looked: dict[str, float] = {}
-        self._curves: Curves | None = None
-        self._layout_before: int | None = None
         self._notices = Notices()
         self._log = LogView(self._ui.logEdit)
         self._stopping: set[str] = set()
@@ -63,21 +67,17 @@ class WatchSection:
         ui.runsTable.setColumnCount(COLUMNS)
         headers = [_("Training"), _("State"), _("Iteration"), _("Best Dice"), _("Left")]
         ui.runsTable.setHorizontalHeaderLabels(headers)
-        ui.runsTable.horizontalHeader().setStretchLastSection(True)
         ui.runsTable.verticalHeader().setVisible(False)
-        for column, width in enumerate(WIDTHS):
-            ui.runsTable.setColumnWidth(column, width)
+        fits, rest = qt.QHeaderView.ResizeToContents, qt.QHeaderView.Stretch
+        for column in range(COLUMNS):
+            ui.runsTable.horizontalHeader().setSectionResizeMode(column, fits if column else rest)
         ui.previewLabel.setMinimumWidth(1)  # a picture must not keep the panel from becoming narrower
-        for name in CHARTS:
-            ui.chartBox.addItem(name)
         ui.runsTable.connect("itemSelectionChanged()", self._chosen_changed)
         ui.stopButton.connect("clicked(bool)", self._stop)
         ui.endNowButton.connect("clicked(bool)", self._end_now)
         ui.resumeButton.connect("clicked(bool)", self._resume)
         ui.resumeLaterButton.connect("clicked(bool)", self._resume_later)
         ui.openRunButton.connect("clicked(bool)", self._open)
-        ui.curvesButton.connect("toggled(bool)", self._show_curves)
-        ui.chartBox.connect("currentIndexChanged(int)", self._choose_chart)
         self._timer = qt.QTimer()
         self._timer.setInterval(LOOK_MS)
         self._timer.connect("timeout()", self.look)
@@ -96,6 +96,10 @@ class WatchSection:
         """Look no more; the trainings go on."""
         self._timer.stop()
         self.drop_curves()
+
+    def drop_curves(self) -> None:
+        """The scene closes, or the panel goes away."""
+        self._curves.drop()
 
     def take(self, run: RunHandle) -> None:
         """Show a training that was just started or opened."""
@@ -144,10 +148,20 @@ class WatchSection:
         before = self._states.get(str(run.path))
         self._states[str(run.path)] = state
         reached = f"{state.iteration} / {state.iterations}" if state.iterations else "–"
-        texts = (run.name, state.state, reached, number(state.best_dice), duration(state.seconds_left))
+        texts = (
+            run.name,
+            state_word(state.state),
+            reached,
+            number(state.best_dice),
+            duration(state.seconds_left),
+        )
         for column, text in enumerate(texts):
             self._ui.runsTable.item(row, column).setText(text)
-        self._tell(run)
+        for notice in self._notices.of(run):
+            self._tell(run, notice)
+        if state.state == "interrupted" and before is not None and before.state in LIVING:
+            self._tell(run, state.cause)  # of which the training itself could not tell
+        self._ended.state_changed(run, before, state)
         if run is not self.chosen and state.state not in LIVING:
             run.let_go_of_events()
         if before is None or before.model != state.model or before.state != state.state:
@@ -155,15 +169,21 @@ class WatchSection:
         if before is None or before.state != state.state:
             self._on_states()
 
-    def _tell(self, run: RunHandle) -> None:
-        for notice in self._notices.of(run):
-            text = f"{run.name}: {notice}"
-            self._ui.noticeLabel.text = text
-            slicer.util.showStatusMessage(text, 10000)
+    def _tell(self, run: RunHandle, notice: str) -> None:
+        text = f"{run.name}: {notice}"
+        self._ui.noticeLabel.text = text
+        slicer.util.showStatusMessage(text, 10000)
+
+    def _show_ended(self, run: RunHandle) -> None:
+        for section in (self._ui.cohortSection, self._ui.trainSection):
+            section.collapsed = True  # so that the list of trainings lies on top
+        self._ui.watchSection.collapsed = False
+        self._ui.runsTable.selectRow(self.runs.index(run))
 
     # --- the one that is watched --------------------------------------------------------------------------
 
     def _chosen_changed(self) -> None:
+        self._curves.let_axes_follow()
         for run in self.runs:
             if run is not self.chosen and run.last_state.state not in LIVING:
                 run.let_go_of_events()
@@ -195,12 +215,8 @@ class WatchSection:
         self._show_preview(run)
         events, complete = run.events_so_far(end - time.monotonic())
         self._log.show(run, state, events, complete)
-        if self._curves is not None and self._ui.curvesButton.checked:
-            all_drawn, changed = self._curves.show(run.name, events)
-            complete = complete and all_drawn
-            if self._ui.chartBox.currentText in changed:
-                self._fit()
-        return not complete
+        all_drawn = self._curves.show(run.name, events)
+        return not (complete and all_drawn)
 
     def _show_preview(self, run: RunHandle) -> None:
         previews = run.previews()
@@ -215,45 +231,6 @@ class WatchSection:
             return  # it is still being written
         self._previewed = (path, width)
         self._ui.previewLabel.setPixmap(picture.scaledToWidth(width, qt.Qt.SmoothTransformation))
-
-    # --- curves -------------------------------------------------------------------------------------------
-
-    def _show_curves(self, shown: bool) -> None:
-        manager = slicer.app.layoutManager()
-        if not shown:
-            if manager is not None and self._layout_before is not None:
-                manager.setLayout(self._layout_before)
-            return
-        self._layout_before = manager.layout if manager is not None else None
-        if self._curves is None:
-            self._curves = Curves()
-        self._choose_chart()
-        self.look()
-
-    def _choose_chart(self) -> None:
-        if not self._ui.curvesButton.checked or slicer.app.layoutManager() is None:
-            return
-        slicer.modules.plots.logic().ShowChartInLayout(self._chart)
-        self._fit()
-
-    @property
-    def _chart(self):
-        return self._curves.charts[self._ui.chartBox.currentText]
-
-    def _fit(self) -> None:
-        """Let the axes follow: the plot view does so only when it is asked to."""
-        manager = slicer.app.layoutManager()
-        widgets = [manager.plotWidget(number) for number in range(manager.plotViewCount)] if manager else []
-        for widget in widgets:
-            if widget.mrmlPlotViewNode().GetPlotChartNodeID() == self._chart.GetID():
-                widget.plotView().fitToContent()
-
-    def drop_curves(self) -> None:
-        """Take the curves out of the scene, which may be closing."""
-        if self._curves is not None:
-            self._curves.remove()
-        self._curves = None
-        self._ui.curvesButton.checked = False
 
     # --- acting -------------------------------------------------------------------------------------------
 
@@ -301,3 +278,4 @@ class WatchSection:
                 item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
                 item.setToolTip(str(run.path))
                 table.setItem(row, column, item)
+        fit_height(table, ROWS_SHOWN)

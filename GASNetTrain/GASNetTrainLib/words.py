@@ -27,6 +27,21 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
 
 
+def state_word(state: str) -> str:
+    """The state of a training in a word or two."""
+    return {
+        "new": _("not started"),
+        "starting": _("starting"),
+        "waiting": _("waiting"),
+        "running": _("running"),
+        "stopping": _("stopping"),
+        "stopped": _("stopped"),
+        "interrupted": _("interrupted"),
+        "failed": _("failed"),
+        "done": _("done"),
+    }[state]
+
+
 def state_in_words(state: RunState) -> str:
     """One or two sentences about a training."""
     reached = _("iteration {done} of {all}").format(done=state.iteration, all=state.iterations)

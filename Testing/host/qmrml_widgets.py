@@ -943,7 +943,7 @@ class qMRMLSubjectHierarchyComboBox(ctkComboBox):
 
 @stand_in
 class qMRMLPlotView(QtWidgets.QWidget):
-    """The place of a plot: its node is real, nothing is drawn."""
+    """The place of a plot: its nodes are real, nothing is drawn."""
 
     def __init__(self, parent: QtWidgets.QWidget | None = None):
         QtWidgets.QWidget.__init__(self, parent)
@@ -959,7 +959,17 @@ class qMRMLPlotView(QtWidgets.QWidget):
         self.plot_view_node = node
 
     def fitToContent(self) -> None:
-        pass
+        """Write the ranges of the curves into the chart node, as Slicer's view does after a fit."""
+        chart = self.plot_view_node.GetPlotChartNode()
+        series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
+        for set_range, column in (
+            (chart.SetXAxisRange, "GetXColumnName"),
+            (chart.SetYAxisRange, "GetYColumnName"),
+        ):
+            columns = [s.GetTableNode().GetTable().GetColumnByName(getattr(s, column)()) for s in series]
+            values = [each.GetRange() for each in columns]
+            if values:
+                set_range(min(low for low, _ in values), max(high for _, high in values))
 
 
 @stand_in

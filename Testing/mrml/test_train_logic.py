@@ -21,6 +21,7 @@ from GASNetLib.model_store import ModelStore
 from GASNetLib.phantom import make_phantom, write_phantom
 from GASNetLib.run.errors import RunError
 from GASNetLib.run.process import identity_of, write_identity
+from GASNetTrainLib.chart_axes import ChartAxes
 from GASNetTrainLib.cohort_table import ACCEPTED, FLAGGED, REFUSED, UNCHECKED, CohortTable
 from GASNetTrainLib.curves import CHARTS, DICE, Curves
 from GASNetTrainLib.dicom_database import add_series, stored_ct_series
@@ -160,6 +161,14 @@ def test_cohort_file_round_trip(cohort, tmp_path):
     assert again.cohort == cohort.cohort
 
 
+def test_cohort_that_is_put_together_outlives_the_session(cohort, tmp_path):
+    assert len(logic_in(tmp_path).lastCohort()) == 0
+    logic_in(tmp_path).keepCohort(cohort)
+    assert logic_in(tmp_path).lastCohort().cohort == cohort.cohort
+    logic_in(tmp_path).keepCohort(CohortTable())
+    assert len(logic_in(tmp_path).lastCohort()) == 0
+
+
 def test_names_that_are_taken_get_a_number(home, tmp_path):
     cohort = CohortTable()
     for folder in ("one", "two"):
@@ -241,6 +250,14 @@ def test_series_of_the_dicom_database_become_cases(tmp_path):
     assert len(cohort) == 0
 
 
+def test_series_that_was_not_retrieved_from_its_server_is_refused(tmp_path):
+    write_phantom(make_phantom(1, shape=(12, 32, 32)), tmp_path / "a")
+    database = DicomDatabase(tmp_path)
+    database.retrieved = False
+    with pytest.raises(CohortError, match="not on this computer"):
+        add_series(CohortTable(), stored_ct_series(database), "healthy")
+
+
 def test_missing_closed_and_empty_dicom_database_are_told_apart(tmp_path):
     database = DicomDatabase(tmp_path)
     with pytest.raises(CohortError, match="no DICOM module"):
@@ -280,7 +297,8 @@ def test_task_whose_python_fails_says_so(home, cohort):
 
 
 def test_logic_never_loads_torch():
-    code = "import sys, GASNetTrainLib.train_logic; sys.exit('torch' in sys.modules)"
+    imported = "GASNetTrainLib.train_logic, GASNetTrainLib.run_handle, GASNetLib.training.preparation"
+    code = f"import sys, {imported}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=environment()).returncode == 0
 
 
@@ -348,9 +366,8 @@ time.sleep(600)
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_gui_and_worker_are_killed_and_another_session_goes_on_exactly(home):
-    settings = Settings()
+def started_by_a_gui_that_is_killed(home: Path) -> Path:
+    """The run folder of a training whose GUI is killed as soon as starting it has returned."""
     variables = {**environment(), "OMP_NUM_THREADS": "1"}
     variables["PYTHONPATH"] = os.pathsep.join([variables["PYTHONPATH"], str(TESTING)])
     command = [sys.executable, "-c", PARENT, str(home), str(TESTING / "mrml")]
@@ -358,6 +375,24 @@ def test_gui_and_worker_are_killed_and_another_session_goes_on_exactly(home):
     path = Path(gui.stdout.readline().strip())
     gui.kill()
     gui.communicate()
+    return path
+
+
+def test_training_whose_cases_are_not_read_yet_goes_on_without_its_gui(tmp_path):
+    write_tiny_cohort(tmp_path / "data")  # and no crops in the cache of the trainings
+    run = logic_in(tmp_path).openRun(started_by_a_gui_that_is_killed(tmp_path))
+    assert not run.events()  # not even torch is there by now
+
+    until(lambda: run.state().iteration >= 1, f"it trains: {run.state()} {run.log()}")
+
+    assert {event["total"] for event in run.events() if event["kind"] == "prepared"} == {4}
+    assert run.stop() == "stopped"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_gui_and_worker_are_killed_and_another_session_goes_on_exactly(home):
+    settings = Settings()
+    path = started_by_a_gui_that_is_killed(home)
 
     run = logic_in(home, settings).openRun(path)  # the next session, which then remembers it
     until(lambda: run.state().iteration >= 2, f"it trains on without its parent: {run.log()}")
@@ -475,8 +510,43 @@ def test_compare_deploy_roll_back_and_export(trained, home, cohort, tmp_path):
 # --- curves --------------------------------------------------------------------------------------------
 
 
+class EngineNames:
+    """Charts and curves called as in the engine."""
+
+    def chart_title(self, key):
+        return key
+
+    curve_label = axis_title = chart_title
+
+
+def test_axes_follow_until_a_person_zooms(scene, trained):
+    events, curves, axes = trained.events(), Curves(EngineNames()), ChartAxes()
+    chart = curves.charts["segmentation"]
+    third = [i for i, event in enumerate(events) if event["kind"] == "iteration"][2] + 1
+
+    curves.show("night", events[:third])
+    assert axes.follow(chart)
+    chart.SetXAxisRange(0, 5)  # as the view writes it after a fit
+    chart.SetYAxisRange(0, 100)
+    assert axes.follow(chart) and chart.GetXAxisRangeAuto()
+
+    chart.SetXAxisRange(1.5, 2)  # as it does after the mouse wheel
+    assert not axes.follow(chart)
+    curves.show("night", events)
+    assert not axes.follow(chart)
+    assert not chart.GetXAxisRangeAuto() and chart.GetXAxisRange() == (1.5, 2)
+    chart.SetXAxisRange(1, SHORT["iterations"])  # key R: all that is drawn
+    assert axes.follow(chart) and chart.GetXAxisRangeAuto()
+
+    chart.SetYAxisRange(0, 1e-3)
+    assert not axes.follow(chart)
+    axes.forget()
+    assert axes.follow(chart)
+    curves.remove()
+
+
 def test_curves_follow_the_events(scene, trained):
-    events, curves = trained.events(), Curves()
+    events, curves = trained.events(), Curves(EngineNames())
     half = next(i for i, event in enumerate(events) if event["kind"] == "validation")
 
     curves.show(trained.name, events[:half])
@@ -485,7 +555,7 @@ def test_curves_follow_the_events(scene, trained):
     expected = [(e["iteration"], e["losses"]["segmentation"]) for e in events if e["kind"] == "iteration"]
     assert curves.curve("segmentation").points() == expected
     assert len(curves.curve(DICE).points()) == 2
-    assert curves.charts["Segmentation"].GetNumberOfPlotSeriesNodes() >= 2
+    assert curves.charts["segmentation"].GetNumberOfPlotSeriesNodes() >= 2
     assert {name for names in CHARTS.values() for name in names} >= set(losses(trained)[-1])
 
     one = next(i for i, event in enumerate(events) if event["kind"] == "iteration") + 1
@@ -498,6 +568,6 @@ def test_curves_follow_the_events(scene, trained):
         [e for e in events[:half] if e["kind"] == "iteration"]
     )
     assert curves.curve(DICE) is None
-    assert curves.charts["Validation Dice"].GetNumberOfPlotSeriesNodes() == 0
+    assert curves.charts["validation"].GetNumberOfPlotSeriesNodes() == 0
     curves.remove()
     assert not scene.GetNumberOfNodesByClass("vtkMRMLTableNode")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from GASNetLib.cohort import ROLES
 from GASNetLib.phantom import make_phantom, write_phantom
 from GASNetLib.run.events import EventLog
 from GASNetLib.run.folder import RunFolder
-from GASNetLib.run.process import own_identity, write_identity
+from GASNetLib.run.process import identity_of, own_identity, write_identity
 from GASNetLib.training.presets import PRESETS
 from GASNetLib.training.settings import as_data
 from GASNetSegmentLib.ct_nodes import volume_node_of
 from GASNetSegmentLib.result import Result
+from GASNetTrainLib.known_runs import KnownRuns
 from train_samples import LONG, write_tiny_cohort
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -74,8 +76,29 @@ def column(table, number):
     return [table.item(row, number).text() for row in range(table.rowCount)]
 
 
+def run_folder(path, *events):
+    """A training of the smoke preset with these events."""
+    folder = RunFolder.create(path, {"settings": as_data(PRESETS["smoke"]), "device": "cpu"})
+    log = EventLog(folder.events_file)
+    for kind, fields in events:
+        log.write(kind, **fields)
+    log.close()
+    return folder
+
+
+STARTED = ("started", {"iteration": 0, "iterations": 6, "device": "cpu", "threads": 1, "world": 1})
+DONE = ("done", {"iteration": 6, "best_iteration": 5, "best_dice": 0.7, "model": "model/best.safetensors"})
+
+
+def losses(iteration):
+    fields = {"rates": {}, "seconds": 1.0, "per_second": 1.0, "gpu_gb": None}
+    share = {"diseased": 0.1, "healthy": 0.0}
+    value = {"segmentation": 1 / iteration}
+    return ("iteration", {"iteration": iteration, "losses": value, "share": share, **fields})
+
+
 def test_empty_panel_says_what_is_missing(panel):
-    assert "At least one labelled case" in panel.ui.cohortLabel.text
+    assert "At least one CT with marked lesions is needed, to learn from." in panel.ui.cohortLabel.text
     assert not panel.ui.trainButton.enabled
     assert panel.ui.watchFrame.isHidden()
     assert panel.ui.problemFrame.isHidden()
@@ -129,11 +152,11 @@ def test_cohort_is_filled_changed_and_saved(host, filled, tiny, tmp_path):
     assert ui.checkButton.enabled and not ui.trainButton.enabled
 
     select(tree, ["diseased", "healthy"])
-    trigger(tree, "validation")
+    trigger(tree, "Validation")
     everyone = ["diseased", "healthy", "validation"]
     assert cases(tree) == {"labelled": ["labelled"], "diseased": [], "healthy": [], "validation": everyone}
     assert filled.cohort.selected == ["diseased", "healthy"]  # for the next key
-    assert "diseased case is needed" in ui.cohortLabel.text
+    assert "diseased CT is needed" in ui.cohortLabel.text
     assert "press D" in groups(tree)["diseased"].text(0)
 
     select(tree, ["diseased"])
@@ -165,7 +188,7 @@ def test_rows_dragged_to_another_role_take_it(host, filled):
 
     assert cases(tree)["healthy"] == ["diseased", "healthy"] and cases(tree)["diseased"] == []
     assert filled.cohort.selected == ["diseased"]
-    assert "diseased case is needed" in filled.ui.cohortLabel.text
+    assert "diseased CT is needed" in filled.ui.cohortLabel.text
 
 
 def test_cts_come_from_the_dicom_database(host, panel, tmp_path, monkeypatch):
@@ -223,8 +246,8 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     ui.runNameEdit.text = "evening"
     assert ui.trainButton.enabled
     ui.trainButton.click()
-    assert not ui.trainButton.enabled
-    host.wait_until(lambda: filled.watch.runs, SECONDS, "the training starts")
+    assert column(ui.runsTable, 0) == ["evening"], ui.problemLabel.text
+    assert [run.name for run in filled.watch.living] == ["evening"]  # closing Slicer now would ask
     ui.curvesButton.click()
     host.wait_until(lambda: column(ui.runsTable, 1) == ["done"], SECONDS, "the training ends")
 
@@ -235,9 +258,10 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     chart = slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNode()
     assert chart.GetTitle() == "Validation Dice: evening"
     assert chart.GetNthPlotSeriesNode(0).GetTableNode().GetNumberOfRows() == 2
-    ui.chartBox.currentText = "Adversarial"
+    ui.chartBox.currentText = "Generator against discriminator"
     chart = slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNode()
     assert chart.GetNumberOfPlotSeriesNodes() == 5
+    assert chart.GetNthPlotSeriesNode(0).GetName().startswith(("generator:", "discriminator:"))
     layout = slicer.app.layoutManager().layout
     ui.curvesButton.click()
     assert slicer.app.layoutManager().layout != layout
@@ -257,6 +281,7 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     ui.compareButton.click()
     host.wait_until(lambda: ui.compareButton.enabled, SECONDS, "the comparison ends")
     assert column(ui.compareTable, 0) == ["validation", "Mean"], ui.problemLabel.text
+    assert ui.compareTable.verticalScrollBar().maximum == 0
     assert "thin evidence" in ui.verdictLabel.text
     ui.deployButton.click()
     assert filled.logic.modelInUse().read_bytes() == filled.deploy.candidate[1].read_bytes()
@@ -271,15 +296,98 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
 
 @pytest.mark.parametrize(("answer", "stops"), [("Keep training", False), ("Stop", True)])
 def test_closing_slicer_asks_what_becomes_of_trainings(host, panel, tmp_path, answer, stops):
-    folder = RunFolder.create(tmp_path / "night", {"settings": as_data(PRESETS["smoke"]), "device": "cpu"})
-    EventLog(folder.events_file).write("started", iteration=0, iterations=6, device="cpu", threads=1, world=1)
+    folder = run_folder(tmp_path / "night", STARTED)
     write_identity(folder.process_file, own_identity())  # this very process trains, as it were
     panel.watch.take(panel.logic.openRun(folder.path))
-    assert column(panel.ui.runsTable, 1) == ["running"]
+    host.wait_until(lambda: column(panel.ui.runsTable, 1) == ["running"], SECONDS, "it is seen")
 
     host.dialogs.answer("Still training: night", answer)
     assert host.close() == []
     assert folder.stop_file.exists() == stops
+
+
+def test_trainings_that_ended_while_slicer_was_closed_are_told_once(host, tmp_path):
+    import qt
+
+    host.load_module(REPOSITORY / "GASNetSegment" / "GASNetSegment.py")
+    host.load_module(REPOSITORY / "GASNetTrain" / "GASNetTrain.py")
+    night, probe = (run_folder(tmp_path / name, STARTED, DONE) for name in ("night", "probe"))
+    at_work = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+    write_identity(probe.process_file, identity_of(at_work.pid))
+    known = KnownRuns(qt.QSettings())
+    for folder in (night, probe):
+        known.add(folder.path)
+        known.await_end(folder.path)
+    bar = slicer.util.mainWindow().statusBar()
+
+    host.startup_completed()
+    assert bar.currentMessage().endswith("closed: night")
+    at_work.kill()
+    at_work.wait()
+    host.startup_completed()  # as if Slicer were started once more
+    assert bar.currentMessage().endswith("closed: probe")
+    bar.clearMessage()
+    host.startup_completed()
+    assert bar.currentMessage() == ""
+
+    panel = host.open_module("GASNetTrain")
+    ui = panel.ui
+    both = "Ended while you were away: probe (done), night (done)"
+    host.wait_until(lambda: ui.endedLabel.text == both, SECONDS, "both are told")
+    assert not ui.endedFrame.isHidden()
+    ui.showEndedButton.click()
+    assert ui.endedFrame.isHidden() and ui.cohortSection.collapsed and not ui.watchSection.collapsed
+    assert panel.watch.chosen.name == "probe" and known.ends_to_tell() == {}
+    slicer.util.reloadScriptedModule("GASNetTrain")
+    again = slicer.modules.GASNetTrainWidget
+    host.wait_until(lambda: column(again.ui.runsTable, 1) == ["done", "done"], SECONDS, "both are read")
+    assert again.ui.endedFrame.isHidden()
+
+
+def test_a_zoomed_chart_stays_as_it_is_while_the_training_goes_on(host, panel, tmp_path):
+    folder = run_folder(tmp_path / "night", STARTED, *(losses(n) for n in range(1, 5)))
+    write_identity(folder.process_file, own_identity())
+    panel.watch.take(panel.logic.openRun(folder.path))
+    panel.ui.chartBox.currentText = "Segmentation error"
+    panel.ui.curvesButton.click()
+    chart = slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNode()
+    host.wait_until(lambda: chart.GetXAxisRange() == (1, 4), SECONDS, "the axes follow")
+    curve = chart.GetNthPlotSeriesNode(0)
+    assert curve.GetName() == "marked lesions"
+
+    def train_on(iteration):
+        log = EventLog(folder.events_file)
+        kind, fields = losses(iteration)
+        log.write(kind, **fields)
+        log.close()
+        rows = curve.GetTableNode().GetNumberOfRows
+        host.wait_until(lambda: rows() == iteration, SECONDS, "it is drawn")
+
+    train_on(5)
+    host.wait_until(lambda: chart.GetXAxisRange() == (1, 5), SECONDS, "the axes follow")
+    chart.SetXAxisRange(2, 3)  # as the view does when a person zooms
+    train_on(6)
+    host.process_events()
+    assert chart.GetXAxisRange() == (2, 3) and not chart.GetXAxisRangeAuto()
+    chart.SetXAxisRange(1, 6)  # as after key R: everything is seen
+    chart.SetYAxisRange(0, 1)
+    train_on(7)
+    host.wait_until(lambda: chart.GetXAxisRange() == (1, 7), SECONDS, "the axes follow again")
+    host.dialogs.answer("Still training: night", "Keep training")
+    assert host.close() == []
+
+
+def test_tables_are_as_high_as_their_rows_up_to_a_limit(panel):
+    from GASNetSegmentLib.panel import fill_table
+    from GASNetTrainLib.table_height import fit_height
+
+    table, heights = panel.ui.compareTable, []
+    for rows in (2, 5, 8, 50):
+        fill_table(table, ["Case", "Dice"], [["a", "0.5"]] * rows)
+        fit_height(table, 8)
+        heights.append(table.minimumHeight)
+    assert heights[0] < heights[1] < heights[2] == heights[3]
+    assert heights[1] - heights[0] == 3 * table.rowHeight(0)
 
 
 def test_reload_finds_the_training_again_and_quitting_asks(host, filled, tmp_path):
@@ -290,6 +398,7 @@ def test_reload_finds_the_training_again_and_quitting_asks(host, filled, tmp_pat
     panel = slicer.modules.GASNetTrainWidget
     ui = panel.ui
     assert column(ui.runsTable, 0) == ["long"]
+    assert cases(ui.cohortTree) == {role: [role] for role in ROLES}  # that of the last time
     host.wait_until(lambda: panel.watch.runs[0].state().iteration > 0, SECONDS, "it trains")
     host.wait_until(lambda: ui.stopButton.enabled, SECONDS, "the panel knows")
 

@@ -1,0 +1,88 @@
+"""*Show curves* in *Trainings*: the curves of the training that is watched, in Slicer's own plot view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import slicer
+
+from GASNetLib.run.events import Event
+
+from . import curve_words
+from .chart_axes import ChartAxes
+from .curves import CHARTS, Curves
+
+
+class CurvesSection:
+    """Button and choice of the chart; when the button is up again, the layout is as it was before."""
+
+    def __init__(self, ui, draw: Callable[[], None]) -> None:
+        """
+        Args:
+            draw: has the curves of the chosen training drawn, by :meth:`show`.
+        """
+        self._ui, self._draw = ui, draw
+        self._curves: Curves | None = None
+        self._axes = ChartAxes()
+        self._layout_before: int | None = None
+        for key in CHARTS:
+            ui.chartBox.addItem(curve_words.chart_title(key))
+        ui.curvesButton.connect("toggled(bool)", self._toggled)
+        ui.chartBox.connect("currentIndexChanged(int)", self._choose_chart)
+
+    def show(self, name: str, events: Sequence[Event]) -> bool:
+        """Draw what is new in the history of a training; True once all of it is drawn."""
+        if self._curves is None or not self._ui.curvesButton.checked:
+            return True
+        all_drawn, changed = self._curves.show(name, events)
+        if self._chart_key in changed:
+            self._fit()
+        return all_drawn
+
+    def let_axes_follow(self) -> None:
+        """Another training is watched: nobody has zoomed in its curves."""
+        self._axes.forget()
+
+    def drop(self) -> None:
+        """Take the curves out of the scene, which may be closing."""
+        if self._curves is not None:
+            self._curves.remove()
+        self._curves = None
+        self._ui.curvesButton.checked = False
+
+    def _toggled(self, shown: bool) -> None:
+        manager = slicer.app.layoutManager()
+        if not shown:
+            if manager is not None and self._layout_before is not None:
+                manager.setLayout(self._layout_before)
+            return
+        self._layout_before = manager.layout if manager is not None else None
+        if self._curves is None:
+            self._curves = Curves(curve_words)
+        self._choose_chart()
+        self._draw()
+
+    def _choose_chart(self) -> None:
+        if not self._ui.curvesButton.checked or slicer.app.layoutManager() is None:
+            return
+        slicer.modules.plots.logic().ShowChartInLayout(self._chart)
+        self._axes.forget()
+        self._fit()
+
+    @property
+    def _chart_key(self) -> str:
+        return list(CHARTS)[self._ui.chartBox.currentIndex]
+
+    @property
+    def _chart(self):
+        return self._curves.charts[self._chart_key]
+
+    def _fit(self) -> None:
+        """Let the axes follow unless a person has zoomed: the plot view does so only when it is asked to."""
+        if not self._axes.follow(self._chart):
+            return
+        manager = slicer.app.layoutManager()
+        widgets = [manager.plotWidget(number) for number in range(manager.plotViewCount)] if manager else []
+        for widget in widgets:
+            if widget.mrmlPlotViewNode().GetPlotChartNodeID() == self._chart.GetID():
+                widget.plotView().fitToContent()
