@@ -40,15 +40,15 @@ class CoarseCrop:
     lungs: np.ndarray
     lesions: np.ndarray | None
     grid: Geometry
+    voxels: str
 
 
 def coarse(crop: NetworkCrop) -> CoarseCrop:
     """The crop with the voxels of each block averaged."""
     lesions = None if crop.lesions is None else np.rint(_averaged(crop.lesions)).astype(np.uint8)
     inside = _averaged(crop.lungs > 0) >= 0.5
-    return CoarseCrop(
-        np.rint(_averaged(crop.hu)).astype(np.int16), inside.astype(np.uint8), lesions, _coarser(crop.grid)
-    )
+    hu = np.rint(_averaged(crop.hu)).astype(np.int16)
+    return CoarseCrop(hu, inside.astype(np.uint8), lesions, _coarser(crop.grid), crop.voxels)
 
 
 def _averaged(array: np.ndarray) -> np.ndarray:

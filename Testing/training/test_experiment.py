@@ -7,13 +7,17 @@ import json
 from dataclasses import replace
 
 import pytest
+import SimpleITK as sitk
 import torch
 
 from GASNetLib.cohort import Case, Cohort, write_cohort
+from GASNetLib.cohort.crop_cache import open_crops
 from GASNetLib.model import read_model_info
+from GASNetLib.phantom import make_phantom, write_phantom
 from GASNetLib.run.errors import RunError
 from GASNetLib.run.folder import RunFolder
 from GASNetLib.training.experiment import combinations, read_experiment, run_experiment
+from GASNetLib.training.held_out import open_held_out
 from GASNetLib.training.preparation import prepare_run, with_labelled
 from GASNetLib.training.presets import preset
 from GASNetLib.training.session import work_on
@@ -74,7 +78,7 @@ def test_an_experiment_makes_tables_and_curves_and_does_nothing_twice(file, tmp_
 
 
 def write_test_cases(folder, contents: dict[str, bytes]) -> None:
-    """Cases whose files only their content matters of; their crops are those of tiny lungs."""
+    """Cases of whose files only the content matters; their crops are those of tiny lungs."""
     cases = []
     for name, content in contents.items():
         (folder / f"{name}.nii").write_bytes(content)
@@ -82,8 +86,11 @@ def write_test_cases(folder, contents: dict[str, bytes]) -> None:
     write_cohort(Cohort(tuple(cases)), folder / "test.csv")
 
 
-def open_tiny_test_crops(cohort, cache, progress, cancelled):
-    return {case.name: tiny_crop(900 + n, True, True) for n, case in enumerate(cohort)}
+def open_tiny_crops_by_content(cohort, cache, progress, cancelled):
+    crops = {case.name: tiny_crop(900 + n, True, True) for n, case in enumerate(cohort)}
+    for case in cohort:
+        crops[case.name].voxels = case.ct.read_text()
+    return crops
 
 
 @pytest.fixture
@@ -109,7 +116,7 @@ def test_the_parameters_chosen_on_validation_cases_are_judged_on_test_cases(file
 
     def again():
         run_experiment(
-            read_experiment(file_with_test), tmp_path / "out", train, "cpu", str, open_tiny_test_crops
+            read_experiment(file_with_test), tmp_path / "out", train, "cpu", str, open_tiny_crops_by_content
         )
         return rows(tmp_path / "out" / "table.csv")
 
@@ -139,8 +146,31 @@ def test_a_test_case_that_is_in_the_cohort_under_another_name_is_refused(file_wi
     write_test_cases(tmp_path, {"new0": b"a patient", "stranger": b"diseased1"})
     with pytest.raises(RunError, match="stranger is the CT of diseased1"):
         run_experiment(
-            read_experiment(file_with_test), tmp_path / "out", print, "cpu", str, open_tiny_test_crops
+            read_experiment(file_with_test), tmp_path / "out", print, "cpu", str, open_tiny_crops_by_content
         )
+
+
+def test_a_test_case_that_is_in_the_cohort_in_another_format_is_refused(tmp_path):
+    """Whole numbers in NIfTI; fractions in NRRD with other axes; DICOM."""
+    one, other = (make_phantom(seed=seed, shape=(24, 64, 64)) for seed in (1, 2))
+    image = sitk.Cast(one.geometry.image(one.hu), sitk.sitkFloat32) + 0.2
+    turned = sitk.PermuteAxes(sitk.Flip(image, [True, False, True]), [1, 2, 0])
+    sitk.WriteImage(turned, str(tmp_path / "turned.nrrd"))
+    cohort = Cohort((Case("known", write_phantom(one, tmp_path / "known.nii.gz"), None, "diseased"),))
+
+    def crops_without_masks(cases):
+        return open_crops(
+            Cohort(tuple(replace(case, mask=None) for case in cases)), tmp_path / "cache", jobs=0
+        )
+
+    def opened(ct):
+        test = Cohort((Case("new", ct, tmp_path / "mask.nrrd", "validation"),))
+        return open_held_out(cohort, test, crops_without_masks)
+
+    for ct in (tmp_path / "turned.nrrd", write_phantom(one, tmp_path / "series")):
+        with pytest.raises(RunError, match="new is the CT of known"):
+            opened(ct)
+    assert list(opened(write_phantom(other, tmp_path / "other.nii.gz"))) == ["new"]
 
 
 @pytest.mark.parametrize(

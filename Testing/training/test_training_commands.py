@@ -6,6 +6,7 @@ import argparse
 import time
 
 import pytest
+import SimpleITK as sitk
 
 from GASNetLib.cohort import Case, Cohort, write_cohort
 from GASNetLib.command_line import train as commands
@@ -66,8 +67,8 @@ def test_train_stop_resume_list_and_compare(cohort, capsys):
     assert gasnet("runs", cohort.parent) == 0
     model = load_model(run.best_model)
     assert model.info.training["trained_on"] == ["one", "three", "two"]
-    seen, mask = cohort.parent / "copy of two.nii.gz", cohort.parent / "one_mask.nii.gz"
-    seen.write_bytes((cohort.parent / "two.nii.gz").read_bytes())
+    seen, mask = cohort.parent / "copy of two.nrrd", cohort.parent / "one_mask.nii.gz"
+    sitk.WriteImage(sitk.ReadImage(str(cohort.parent / "two.nii.gz"), sitk.sitkFloat32), str(seen))
     fresh = cohort.parent / "four.nii.gz", cohort.parent / "four_mask.nii.gz"
     renamed = (Case("stranger", seen, mask, "validation"), Case("two", *fresh, "validation"))
     write_cohort(Cohort(renamed), cohort.parent / "renamed.csv")

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from ..errors import GASNetError
 from ..lungs import find_lungs
 from ..volume import Volume, read_mask, read_volume
-from .content import files_of, voxel_digest
+from .content import files_of
 from .crop_cache import CropCache
 from .network_crop import COVERED, NetworkCrop, crop_to_lungs
 from .table import Case
@@ -89,7 +89,7 @@ def examine(salt: bytes, crop_cache: CropCache | None, case: Case) -> Finding:
         crop_cache.put(entry, case, crop)
     return Finding(
         problems=tuple(problems),
-        voxels=voxel_digest(volume),
+        voxels=crop.voxels,
         mask=hashlib.sha256(np.packbits(mask)).hexdigest() if mask is not None and mask.any() else "",
         named_patient=_salted(case.patient or "", salt),
         dicom_patient=_salted(_dicom_patient(case), salt),

@@ -26,7 +26,8 @@ def check_cohort(
     Refused are: what cannot be read or is no chest CT; a labelled or validation case without mask; a mask
     that cannot be read, has another geometry or lies off the lungs; an empty mask of a labelled case; lesions
     marked in a healthy case; all but one of the copies of a CT, in whatever format (all of them, if one is
-    diseased and another healthy); a case to learn from whose patient is in the validation set.
+    diseased and another healthy); a case to learn from whose patient is in the validation set. A copy that
+    was resampled or rescaled is not recognised.
     Flagged are: what was assumed on reading; one patient in several other roles; masks that look odd.
 
     Args:

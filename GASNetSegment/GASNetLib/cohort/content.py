@@ -52,7 +52,8 @@ def voxel_digest(volume: Volume) -> str:
 
     Left out are spacing and position, which exports change, and how what lies outside the scan is stored.
     """
-    values = np.clip(np.rint(volume.hu), -1024, 3071).astype(np.int16)
+    whole = volume.hu if volume.hu.dtype.kind == "i" else np.rint(volume.hu)
+    values = np.clip(whole, -1024, 3071).astype(np.int16)
     oriented = sitk.DICOMOrient(volume.geometry.image(values), "LPS")
     return hashlib.sha256(
         f"{oriented.GetSize()}".encode() + sitk.GetArrayFromImage(oriented).tobytes()

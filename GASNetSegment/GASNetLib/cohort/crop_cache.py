@@ -39,7 +39,7 @@ ABANDONED_SECONDS = 24 * 3600
 
 CROP_MAKERS = (
     *("volume.py", "dicom_series.py", "geometry.py", "resampling.py", "crop.py", "lungs/*.py"),
-    *("cohort/network_crop.py", "cohort/crop_file.py"),
+    *("cohort/network_crop.py", "cohort/content.py", "cohort/crop_file.py"),
 )
 """What decides about the voxels of a crop: a change there makes the crops anew."""
 

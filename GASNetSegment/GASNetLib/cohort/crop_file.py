@@ -16,13 +16,13 @@ from .network_crop import NetworkCrop
 
 
 def encode_crop(crop: NetworkCrop) -> bytes:
-    """The crop as a ``.safetensors`` file: plain HU, deflated masks, grid and checksum as metadata."""
+    """The crop as a ``.safetensors`` file: plain HU, deflated masks, the rest and a checksum as metadata."""
     tensors = {"hu": np.ascontiguousarray(crop.hu, "<i2"), "lungs": _deflated(crop.lungs)}
     if crop.lesions is not None:
         tensors["lesions"] = _deflated(crop.lesions)
-    grid = asdict(crop.grid)
+    facts = {"grid": asdict(crop.grid), "voxels": crop.voxels}
     # One key: of several, safetensors writes them in any order, and equal crops are to be equal files.
-    return save(tensors, {"crop": json.dumps({"grid": grid, "crc32": _checksum(grid, tensors)})})
+    return save(tensors, {"crop": json.dumps({**facts, "crc32": _checksum(facts, tensors)})})
 
 
 def read_crop(path: Path) -> NetworkCrop:
@@ -35,8 +35,9 @@ def read_crop(path: Path) -> NetworkCrop:
         header, tensors = _map_tensors(path)
         shape = tuple(header["hu"]["shape"])
         lesions = _inflated(tensors["lesions"], shape) if "lesions" in tensors else None
-        grid = Geometry(**{name: tuple(value) for name, value in _facts(header)["grid"].items()})
-        return NetworkCrop(tensors["hu"], _inflated(tensors["lungs"], shape), lesions, grid)
+        facts = _facts(header)
+        grid = Geometry(**{name: tuple(value) for name, value in facts["grid"].items()})
+        return NetworkCrop(tensors["hu"], _inflated(tensors["lungs"], shape), lesions, grid, facts["voxels"])
     except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
         raise InputError(f"The cached crop {path.name} cannot be read.", "Open the cohort again.") from error
 
@@ -46,7 +47,7 @@ def is_whole(path: Path) -> bool:
     try:
         header, tensors = _map_tensors(path)
         facts = _facts(header)
-        return facts["crc32"] == _checksum(facts["grid"], tensors)
+        return facts.pop("crc32") == _checksum(facts, tensors)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -71,8 +72,8 @@ def _facts(header: dict) -> dict:
     return json.loads(header["__metadata__"]["crop"])
 
 
-def _checksum(grid: dict, tensors: dict[str, np.ndarray]) -> int:
-    checksum = zlib.crc32(json.dumps(grid).encode())
+def _checksum(facts: dict, tensors: dict[str, np.ndarray]) -> int:
+    checksum = zlib.crc32(json.dumps(facts).encode())
     for name, tensor in sorted(tensors.items()):
         checksum = zlib.crc32(f"{name}{tensor.shape}".encode(), checksum)
         checksum = zlib.crc32(tensor.reshape(-1).view(np.uint8), checksum)

@@ -10,6 +10,7 @@ from ..crop import mask_to_network, network_grid, to_network
 from ..geometry import Geometry
 from ..lungs import LEFT, RIGHT, Lungs, lung_box
 from ..volume import Volume
+from .content import voxel_digest
 
 COVERED = 255
 """Value of ``NetworkCrop.lesions`` where a lesion covers the whole voxel."""
@@ -26,12 +27,14 @@ class NetworkCrop:
         lesions: share of the voxel that lesion covers, scaled to 0..255, uint8 [40, 160, 160]; None without
             mask. Soft, so that a lesion thinner than a voxel is not lost to the training.
         grid: where the voxels lie.
+        voxels: digest of the CT's voxels, the same in any format (:func:`.content.voxel_digest`).
     """
 
     hu: np.ndarray
     lungs: np.ndarray
     lesions: np.ndarray | None
     grid: Geometry
+    voxels: str
 
 
 def crop_to_lungs(
@@ -43,7 +46,7 @@ def crop_to_lungs(
     hu = np.clip(np.rint(to_network(volume, grid)), limits.min, limits.max).astype(np.int16)
     right, left = (mask_to_network(lungs.labels == side, lungs.geometry, grid) for side in (RIGHT, LEFT))
     labels = np.where(right + left >= 0.5, np.where(left > right, LEFT, RIGHT), 0).astype(np.uint8)
-    if lesions is None:
-        return NetworkCrop(hu, labels, None, grid)
-    coverage = mask_to_network(lesions, volume.geometry, grid)
-    return NetworkCrop(hu, labels, np.rint(coverage * COVERED).astype(np.uint8), grid)
+    coverage = None
+    if lesions is not None:
+        coverage = np.rint(mask_to_network(lesions, volume.geometry, grid) * COVERED).astype(np.uint8)
+    return NetworkCrop(hu, labels, coverage, grid, voxel_digest(volume))

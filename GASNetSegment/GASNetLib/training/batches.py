@@ -30,16 +30,17 @@ class Grid(Protocol):
 
 
 class Crop(Protocol):
-    """A case on the network's grid, as :class:`GASNetLib.cohort.crop_file.NetworkCrop`.
+    """A case on the network's grid, as :class:`GASNetLib.cohort.network_crop.NetworkCrop`.
 
     ``hu`` int16 (D, H, W); ``lungs`` uint8, non-zero within; ``lesions`` None or uint8, 0..255 the share of
-    the voxel that is lesion; ``grid.spacing`` mm (x, y, z).
+    the voxel that is lesion; ``grid.spacing`` mm (x, y, z); ``voxels`` the same for copies of a CT.
     """
 
     hu: np.ndarray
     lungs: np.ndarray
     lesions: np.ndarray | None
     grid: Grid
+    voxels: str
 
 
 Crops = Mapping[str, Crop]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..cohort import Case, Cohort
-from ..cohort.content import content_digest
+from ..cohort.content import content_digest, voxel_digest
 from ..lungs import find_lungs
 from ..metrics import Overlap, Summary, overlap, summary
 from ..model import Model, load_model
 from ..run.errors import RunError
 from ..segment import segment
-from ..volume import read_mask, read_volume
+from ..volume import Volume, read_mask, read_volume
 
 THIN = 5
 """With fewer cases a difference says little."""
@@ -73,32 +73,37 @@ def compare_models(
     """
     models = [load_model(path) for path in packages]
     asked = cohort.with_role("validation")
-    trained_on = {case.name for case in asked if _learned_from(case, models)}
-    cases = [case for case in asked if case.name not in trained_on]
+    cases, left_out, found = [], [], []
+    for position, case in enumerate(asked):
+        if progress is not None:
+            progress(case.name, position / len(asked))
+        volume = read_volume(case.ct)
+        if _learned_from(case, volume, models):
+            left_out.append(case.name)
+        else:
+            cases.append(case.name)
+            found.append(_overlaps(case, volume, models, device))
     if not cases:
         raise RunError(
             "There is no validation case that none of the models was trained on.",
             "Add cases with masks and the role validation.",
         )
-    found = []
-    for position, case in enumerate(cases):
-        if progress is not None:
-            progress(case.name, position / len(cases))
-        found.append(_overlaps(case, models, device))
     return Comparison(
         models=tuple(model.info.name for model in models),
-        cases=tuple(case.name for case in cases),
+        cases=tuple(cases),
         overlaps=tuple(zip(*found, strict=True)),
-        left_out=tuple(case.name for case in asked if case.name in trained_on),
+        left_out=tuple(left_out),
     )
 
 
-def _learned_from(case: Case, models: Sequence[Model]) -> bool:
+def _learned_from(case: Case, volume: Volume, models: Sequence[Model]) -> bool:
     """Whether a model has seen the CT, under whatever name; by its name for models that remember no more."""
+    # Of its voxels, whatever the format; models of before this was remembered knew their files.
+    digests = {voxel_digest(volume), content_digest(case.ct)}
     for model in models:
         contents = model.info.training.get("trained_on_content")
-        if contents and case.ct.exists():
-            if content_digest(case.ct) in contents:
+        if contents:
+            if digests & set(contents):
                 return True
         elif case.name in model.info.training.get("trained_on", ()):
             return True
@@ -116,8 +121,7 @@ def _difference(gain: float) -> str:
     return f"{abs(gain):.3f} {'higher' if gain > 0 else 'lower'}"
 
 
-def _overlaps(case: Case, models: Sequence[Model], device: str) -> list[Overlap]:
-    volume = read_volume(case.ct)
+def _overlaps(case: Case, volume: Volume, models: Sequence[Model], device: str) -> list[Overlap]:
     reference, _ = read_mask(case.mask, volume.geometry)
     lungs = find_lungs(volume)
     return [

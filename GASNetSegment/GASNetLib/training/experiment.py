@@ -32,7 +32,7 @@ from ..metrics import summary
 from ..run.errors import RunError
 from ..run.folder import RunFolder
 from .batches import Crops
-from .held_out import figures_on_test, refuse_shared
+from .held_out import figures_on_test, open_held_out
 from .preparation import check_roles, prepare_run, with_labelled
 from .presets import ABLATIONS, preset
 from .session import OpenCrops
@@ -141,8 +141,8 @@ def run_experiment(
     """Do what is not done yet, then write the tables and curves.
 
     Args:
-        train: works on a run to its end. told: hears which training begins, and which failed.
-        open_crops: gives the crops of the test cases, as :func:`GASNetLib.cohort.crop_cache.open_crops`.
+        train: works on a run to its end. told: hears what begins, and which training failed.
+        open_crops: gives the crops of the cases, as :func:`GASNetLib.cohort.crop_cache.open_crops`.
 
     Raises:
         RunError: the cohort does not fit, or a test case is among the cases to learn from.
@@ -153,7 +153,7 @@ def run_experiment(
     for combination in wanted:  # all faults before the first hour of computing
         names = labelled_of(cohort, combination.labels, combination.seed)
         check_roles(with_labelled(cohort, names), settings_of(experiment, combination))
-    test = _test_crops(experiment, cohort, folder, open_crops)
+    test = _test_crops(experiment, cohort, folder, told, open_crops)
     done: dict[Combination, RunFolder] = {}
     for number, combination in enumerate(wanted, start=1):
         told(f"{number} of {len(wanted)}: {combination.folder}")
@@ -202,12 +202,23 @@ def write_results(folder: Path, runs: Mapping[Combination, RunFolder], test: Cro
         _draw(folder / "curves.png", points)
 
 
-def _test_crops(experiment: Experiment, cohort: Cohort, folder: Path, open_crops: OpenCrops) -> Crops | None:
+def _test_crops(
+    experiment: Experiment,
+    cohort: Cohort,
+    folder: Path,
+    told: Callable[[str], None],
+    open_crops: OpenCrops,
+) -> Crops | None:
     if experiment.test is None:
         return None
-    test = read_cohort(experiment.test)
-    refuse_shared(cohort, test)
-    return open_crops(test, folder / "cache", progress=lambda what, fraction: None, cancelled=lambda: False)
+
+    def opened(cases: Cohort) -> Crops:
+        told(f"Preparing {len(cases)} CTs")
+        return open_crops(
+            cases, folder / "cache", progress=lambda what, fraction: None, cancelled=lambda: False
+        )
+
+    return open_held_out(cohort, read_cohort(experiment.test), opened)
 
 
 def _best(run: RunFolder) -> dict | None:

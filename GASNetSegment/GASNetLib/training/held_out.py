@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+import torch
+
 from ..atomic import write_atomically
 from ..cohort import Cohort
-from ..cohort.content import content_digest
 from ..device import choose_device
 from ..model import load_model, read_model_info
 from ..run.errors import RunError
@@ -21,23 +22,23 @@ from .validation import validate
 FILE = "test.json"
 
 
-def refuse_shared(cohort: Cohort, test: Cohort) -> None:
-    """See that no CT is in both, under whatever name.
+def open_held_out(cohort: Cohort, test: Cohort, open_crops: Callable[[Cohort], Crops]) -> Crops:
+    """The crops of test cases; none may be a CT of the cohort, under whatever name and in whatever format.
 
     Raises:
-        RunError: one is, or a test case has no mask.
-        OSError: a file cannot be read.
+        RunError: one is, or a test case has no mask. CohortError: a case gives no crop.
     """
     bare = [case.name for case in test if case.mask is None]
     if bare:
         raise RunError(f"The test case {bare[0]} has no mask.", "Give it one, or take it out of the table.")
-    learned = {content_digest(case.ct): case.name for case in cohort}
-    for case in test:
-        twin = learned.get(content_digest(case.ct))
+    learned = {crop.voxels: name for name, crop in open_crops(cohort).items()}
+    crops = open_crops(test)
+    for name, crop in crops.items():
+        twin = learned.get(crop.voxels)
         if twin is not None:
-            raise RunError(
-                f"The test case {case.name} is the CT of {twin} in the cohort.", "Take it out of one of them."
-            )
+            cause = f"The test case {name} is the CT of {twin} in the cohort."
+            raise RunError(cause, "Take it out of one of them.")
+    return crops
 
 
 def figures_on_test(run: RunFolder, crops: Crops) -> dict[str, Any] | None:
@@ -62,7 +63,7 @@ def figures_on_test(run: RunFolder, crops: Crops) -> dict[str, Any] | None:
     if kept is not None and (kept["model"], sorted(kept["cases"])) == (digest, names):
         return dict(kept)
     model, config = load_model(run.best_model), run.config()
-    device = choose_device(config["device"])
+    device = torch.device(choose_device(config["device"]))
     # The precision is that of the training: the same rounding as on the validation cases.
     settings = replace(from_data(config["settings"]), calibrate=False)
     found = validate(model.segmenter.to(device), crops, names, settings, device, model.info.threshold)

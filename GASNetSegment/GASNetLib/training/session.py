@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from ..cohort import read_cohort
-from ..cohort.content import KnownContent
 from ..errors import Cancelled, GASNetError, ResourceError
 from ..model import load_model
 from ..run.checkpoints import remove_parts
@@ -142,7 +141,7 @@ def _train(
     )
     roles = ("labelled", "diseased", "healthy", "validation")
     cases = {role: tuple(case.name for case in cohort.with_role(role)) for role in roles}
-    provenance = _provenance(run, config, cases)
+    provenance = _provenance(run, config, cases, crops)
     trainer = Trainer(settings, state, crops, cases, run, report, wants_stop, world, provenance)
     ending = trainer.train()
     if world.leads:
@@ -196,23 +195,19 @@ def _stopped(run: RunFolder, iteration: int, report: Report) -> None:
     run.stop_file.unlink(missing_ok=True)
 
 
-def _provenance(run: RunFolder, config: Mapping[str, Any], cases: Mapping[str, Sequence[str]]) -> dict:
+def _provenance(
+    run: RunFolder, config: Mapping[str, Any], cases: Mapping[str, Sequence[str]], crops: Crops
+) -> dict:
+    learned_from = sorted(name for role in LEARNED_FROM for name in cases[role])
     return {
         "name": run.path.name,
         "parent": config["parent"],
         "licence": config.get("licence", ""),
         "cases": {role: len(names) for role, names in cases.items()},
         # So that a case a model was trained on is never taken to judge it by.
-        "trained_on": sorted(name for role in LEARNED_FROM for name in cases[role]),
-        "trained_on_content": sorted(_contents(run, config)),
+        "trained_on": learned_from,
+        "trained_on_content": sorted({crops[name].voxels for name in learned_from}),
     }
-
-
-def _contents(run: RunFolder, config: Mapping[str, Any]) -> set[str]:
-    """Digests of the CTs that are learned from; known already from the making of their crops."""
-    known = KnownContent(Path(config["cache"]) / "content")
-    learned = (case.ct for case in read_cohort(run.cohort_file) if case.role in LEARNED_FROM)
-    return {known.digest(ct) for ct in learned if ct.exists()}
 
 
 def _preparation(report: Report, total: int) -> Callable[[str, float], None]:
