@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ..crop import NETWORK_SHAPE
@@ -236,11 +236,6 @@ def checked(settings: Settings) -> Settings:
         if not holds:
             raise RunError(f"These settings cannot be trained with: {sentence}.", "Change them.")
     return settings
-
-
-def with_micro_batch(settings: Settings, micro_batch: int) -> Settings:
-    """The same training in smaller steps: the same losses with less memory."""
-    return replace(settings, micro_batch=micro_batch)
 
 
 def _made(kind: type, values: Mapping[str, Any]) -> Any:
