@@ -35,6 +35,7 @@ class RestoreSection:
             ProgressWidgets(ui.restoreProgressBar, ui.restoreStageLabel, ui.restoreCancelButton),
             self.update,
         )
+        ui.modelBox.connect("currentIndexChanged(int)", self.update)
         ui.restoreButton.connect("clicked(bool)", self.start)
         ui.compareButton.connect("toggled(bool)", self._compare)
         self._layouts = slicer.app.layoutManager()

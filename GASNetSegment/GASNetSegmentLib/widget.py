@@ -77,6 +77,7 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.segment.preselect_input()
         self.correct.enter()
         self.installation.update()
+        self.restore.update()
 
     def exit(self) -> None:
         """Another module is shown; a run goes on."""

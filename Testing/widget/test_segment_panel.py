@@ -65,12 +65,17 @@ def shown(host, panel, ct, phantom):
 def with_generator(panel, shown, tmp_path):
     """The panel with a result and a model that can restore its CT."""
     panel.logic.models.deploy(write_tiny_model(tmp_path / "healer.safetensors", with_generator=True))
-    panel.restore.update()
+    panel.exit()
+    panel.enter()
     return panel
 
 
 def wait_for_figures(host, panel) -> None:
     host.wait_until(lambda: panel.ui.quantityTable.rowCount == 3, 60, "the figures")
+
+
+def wait_for_editor(host, panel, node) -> None:
+    host.wait_until(lambda: panel.correct.editor.segmentationNode() is node, 60, "the editor")
 
 
 def result_in(node):
@@ -245,6 +250,7 @@ def test_correction_is_told_and_guarded(host, panel, shown, phantom):
 
 
 def test_undo_in_the_editor_is_measured_too(host, panel, shown):
+    wait_for_editor(host, panel, shown)
     panel.correct.editor.saveStateForUndo()
     change_lesion(shown, BALL)
     host.wait_until(lambda: "Dice" in panel.ui.changesLabel.text, 10, "the changes")
@@ -293,7 +299,7 @@ def test_new_result_is_shown_where_its_largest_focus_lies(panel, shown):
 
 def test_editor_is_set_up_for_the_lesion_and_gives_back_what_it_took(host, panel, shown):
     node = panel.correct.editor.mrmlSegmentEditorNode()
-    host.wait_until(lambda: panel.correct.editor.segmentationNode() is shown, 30, "the editor")
+    wait_for_editor(host, panel, shown)
     assert panel.correct.editor.sourceVolumeNode() is result_in(shown).ct
     assert panel.correct.editor.currentSegmentID() == "Lesion"
     assert node.GetOverwriteMode() == slicer.vtkMRMLSegmentEditorNode.OverwriteNone
@@ -331,6 +337,14 @@ def test_table_is_copied_and_saved(host, panel, shown, tmp_path):
 def test_restored_healthy_says_why_it_is_off(panel, shown):
     assert not panel.ui.restoreButton.enabled
     assert "no generator" in panel.ui.restoreButton.toolTip
+
+
+def test_restored_healthy_is_on_as_soon_as_a_model_with_a_generator_is_chosen(with_generator):
+    ui = with_generator.ui
+    assert ui.restoreButton.enabled
+
+    ui.modelBox.setCurrentIndex([ui.modelBox.itemText(row) for row in range(ui.modelBox.count)].index("tiny"))
+    assert not ui.restoreButton.enabled
 
 
 def restore(host, panel) -> None:
