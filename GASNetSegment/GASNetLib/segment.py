@@ -156,6 +156,7 @@ def restore_healthy(
         change = mask * (denormalise(_forward(model.generator, crop, device)) - denormalise(crop))
     with run.stage("restore", "Bringing the result back to the CT", 0.85):
         difference = from_network(change, grid, volume.geometry)
+    run.report("Done", 1.0)
     low, high = WINDOW_HU
     # Beyond the network's window nothing is known: bone and metal stay as they are.
     difference[(volume.hu > high) | (volume.hu < low)] = 0.0

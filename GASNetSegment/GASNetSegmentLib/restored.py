@@ -57,7 +57,8 @@ def _volume_node(ct_node, role: str, what: str, array: np.ndarray):
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
         ct_node.SetNodeReferenceID(role, node.GetID())
         node.SetAttribute(MADE_OF, ct_node.GetID())
-    slicer.util.updateVolumeFromArray(node, np.rint(array).astype(np.int16))
+    whole = array if array.dtype.kind == "i" else np.rint(array)  # the worker gives whole HU already
+    slicer.util.updateVolumeFromArray(node, whole.astype(np.int16, copy=False))
     set_geometry(node, ct_node)
     node.CreateDefaultDisplayNodes()
     place_beside(node, ct_node)

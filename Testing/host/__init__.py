@@ -13,6 +13,8 @@ reads like this:
         assert "disk" in host.dialogs.take("error").text   # an error that must be shown
         host.picture(widget.parent, folder / "panel.png")
 
+In a real Slicer the same tests run with `real_slicer.RealSlicer` in its place (`Testing/run_in_slicer.py`).
+
 What Slicer would print and survive fails the test: an exception in a slot or observer, a signal or slot
 that does not exist, a dialog that nobody announced, an error message that nobody looked at, a Python
 thread, a widget's method that is not played here.

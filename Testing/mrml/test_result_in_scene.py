@@ -11,11 +11,11 @@ import pytest
 slicer = pytest.importorskip("slicer")
 import vtk  # noqa: E402
 
-from GASNetLib.errors import InputError, ModelError  # noqa: E402
+from GASNetLib.errors import Cancelled, InputError, ModelError  # noqa: E402
 from GASNetLib.quantify import quantify  # noqa: E402
 from GASNetSegmentLib.result import LESION, LUNGS, Result  # noqa: E402
 from GASNetSegmentLib.segments import set_segment_array  # noqa: E402
-from scene_samples import PROVENANCE, add_ct, evidence_of_phantom  # noqa: E402
+from scene_samples import PROVENANCE, add_ct, evidence_of_phantom, write_tiny_model  # noqa: E402
 
 
 def paint(node, where) -> np.ndarray:
@@ -300,6 +300,20 @@ def test_restored_again_takes_the_place_of_the_first(logic, ct, phantom):
     assert np.array_equal(slicer.util.arrayFromVolume(again[0]), phantom.hu - 9)
     slicer.mrmlScene.RemoveNode(again[1])
     assert logic.putRestored(ct, phantom.hu, np.zeros(phantom.hu.shape))[0] is first[0]
+
+
+def test_restoring_tells_its_stages_and_can_be_cancelled(logic, ct, scene, tmp_path):
+    logic.models.deploy(write_tiny_model(tmp_path / "healer.safetensors", with_generator=True))
+    nodes = scene.GetNumberOfNodes()
+    with pytest.raises(Cancelled):
+        logic.restoreHealthy(ct, device="cpu", cancelled=lambda: True)
+    assert scene.GetNumberOfNodes() == nodes
+
+    told = []
+    logic.restoreHealthy(ct, device="cpu", progress=lambda stage, share: told.append((share, stage)))
+
+    assert told == sorted(told) and told[-1] == (1.0, "Done")
+    assert "Restoring the healthy look" in [stage for _, stage in told]
 
 
 def test_folder_of_cts(logic, scene, phantom, tmp_path):
