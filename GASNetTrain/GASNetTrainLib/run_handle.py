@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -172,8 +172,10 @@ class RunHandle:
 
     def begin_stop(self, patience: float = STOP_PATIENCE_S) -> Task:
         """The same without waiting; the task's result is what it took."""
+        process = self.folder.process()
         self.request_stop()  # at once, whatever becomes of the process that enforces it
-        return Task(self._interpreter, "stop", run=str(self.path), patience=patience)
+        meant = None if process is None else asdict(process)
+        return Task(self._interpreter, "stop", run=str(self.path), patience=patience, process=meant)
 
     def request_stop(self) -> None:
         """Ask it to end with a checkpoint, and leave it at that."""

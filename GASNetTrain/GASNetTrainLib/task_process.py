@@ -22,6 +22,7 @@ from GASNetLib.cohort import read_cohort
 from GASNetLib.errors import Cancelled, GASNetError
 from GASNetLib.run.errors import RunError
 from GASNetLib.run.folder import RunFolder
+from GASNetLib.run.process import Identity
 from GASNetLib.worker import watch_parent
 
 from .task_files import CANCEL_FILE, COHORT_FILE, EVENTS_FILE, REQUEST_FILE
@@ -142,9 +143,16 @@ def compare(task: TaskProcess, models: list[str], device: str) -> dict:
     }
 
 
-def stop(task: TaskProcess, run: str, patience: float) -> str:
-    """End a training in the four steps; says what it took."""
-    return RunFolder.open(run).stop(patience)
+def stop(task: TaskProcess, run: str, patience: float, process: dict | None) -> str:
+    """End the process of a training in the four steps; says what it took.
+
+    Args:
+        process: the one that worked on it when this was asked for. By now it may have ended and another be at
+            work, for the training may have been resumed: that one goes on.
+    """
+    if process is None:
+        return "not running"
+    return RunFolder.open(run).stop(patience, process=Identity(**process))
 
 
 ACTIONS: dict[str, Callable] = {

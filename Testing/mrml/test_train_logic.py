@@ -419,6 +419,24 @@ def test_gui_and_worker_are_killed_and_another_session_goes_on_exactly(home):
     assert again.wait(SECONDS).iteration == state.iteration < LONG["iterations"]
 
 
+def test_stop_that_comes_late_leaves_a_resumed_training_alone(trained, tmp_path):
+    run = logic_in(tmp_path).openRun(prepared(trained, tmp_path / "run"))
+    stopped, resumed = (
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"]) for _ in "ab"
+    )
+    write_identity(run.folder.process_file, identity_of(stopped.pid))
+    task = run.begin_stop(patience=600)  # its process takes a while to start
+    assert run.folder.stop_file.exists()
+    stopped.kill()
+    stopped.wait()
+    write_identity(run.folder.process_file, identity_of(resumed.pid))
+
+    assert task.result() in ("stopped", "not running")
+    assert run.folder.process() == identity_of(resumed.pid) and not run.folder.stop_file.exists()
+    resumed.kill()
+    resumed.wait()
+
+
 @pytest.fixture
 def nothing_trains_on(tmp_path):
     """Whatever becomes of the test."""

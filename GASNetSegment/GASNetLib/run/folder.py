@@ -191,16 +191,22 @@ class RunFolder:
         if asked is not None and not is_alive(asked):
             self.stop_file.unlink(missing_ok=True)
 
-    def stop(self, patience: float = 300.0, grace: float = 10.0) -> str:
+    def stop(self, patience: float = 300.0, grace: float = 10.0, process: Identity | None = None) -> str:
         """End the training, gently if possible; see :func:`GASNetLib.run.process.end_process`.
+
+        Args:
+            process: the one that is meant, for who may come late: one that was started meanwhile goes on.
+                Default: the one that works here now.
 
         Raises:
             RunError: the process survived.
         """
+        process = process or self.process()
         try:
-            return end_process(self.process(), self.request_stop, patience, grace)
+            return end_process(process, lambda: write_identity(self.stop_file, process), patience, grace)
         finally:
-            self.stop_file.unlink(missing_ok=True)
+            if not is_alive(read_identity(self.stop_file)):
+                self.stop_file.unlink(missing_ok=True)
 
 
 def find_runs(folder: str | Path) -> list[RunFolder]:
