@@ -7,8 +7,8 @@ import slicer
 LAYOUT = 20100
 """Number of the layout among all of Slicer's."""
 
-VIEWS = {"GASNetCT": "CT", "GASNetHealthy": "Healthy", "GASNetDifference": "Difference"}
-"""Names of the views, and the short ones on their bars."""
+VIEWS = {"GASNetCT": "CT", "GASNetHealthy": "H", "GASNetDifference": "D"}
+"""Names of the views, and the letters on their bars, which have no room for more."""
 
 VIEW_GROUP = 20100
 """Linked views only move those of their own group."""
