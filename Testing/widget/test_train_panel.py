@@ -34,9 +34,12 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture
-def panel(host, load_module, monkeypatch):
-    """The panel, shown."""
+def panel(host, load_module, monkeypatch, tmp_path):
+    """The panel, shown; trainings and the last cohort have a folder of their own."""
+    import qt
+
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    qt.QSettings().setValue("GASNet/RunFolder", str(tmp_path / "Trainings"))
     host.load_module(REPOSITORY / "GASNetSegment" / "GASNetSegment.py")
     return load_module("GASNetTrain")
 
@@ -169,7 +172,8 @@ def test_cohort_is_filled_changed_and_saved(host, filled, tiny, tmp_path):
     ui.saveCohortButton.click()
     ui.newCohortButton.click()
     assert cases(tree) == {role: [] for role in ROLES}
-    host.dialogs.answer("Folder with CTs", str(tmp_path))
+    (tmp_path / "empty").mkdir()
+    host.dialogs.answer("Folder with CTs", str(tmp_path / "empty"))
     ui.addFolderButton.click()
     assert "holds no CTs" in ui.problemLabel.text
     host.dialogs.answer("Open a cohort", str(tmp_path / "mine.csv"))
@@ -351,7 +355,11 @@ def test_a_zoomed_chart_stays_as_it_is_while_the_training_goes_on(host, panel, t
     panel.ui.chartBox.currentText = "Segmentation error"
     panel.ui.curvesButton.click()
     chart = slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNode()
-    host.wait_until(lambda: chart.GetXAxisRange() == (1, 4), SECONDS, "the axes follow")
+
+    def await_axes(iteration):
+        host.wait_until(lambda: chart.GetXAxisRange()[1] >= iteration, SECONDS, "the axes follow")
+
+    await_axes(4)
     curve = chart.GetNthPlotSeriesNode(0)
     assert curve.GetName() == "marked lesions"
 
@@ -364,7 +372,7 @@ def test_a_zoomed_chart_stays_as_it_is_while_the_training_goes_on(host, panel, t
         host.wait_until(lambda: rows() == iteration, SECONDS, "it is drawn")
 
     train_on(5)
-    host.wait_until(lambda: chart.GetXAxisRange() == (1, 5), SECONDS, "the axes follow")
+    await_axes(5)
     chart.SetXAxisRange(2, 3)  # as the view does when a person zooms
     train_on(6)
     host.process_events()
@@ -372,7 +380,8 @@ def test_a_zoomed_chart_stays_as_it_is_while_the_training_goes_on(host, panel, t
     chart.SetXAxisRange(1, 6)  # as after key R: everything is seen
     chart.SetYAxisRange(0, 1)
     train_on(7)
-    host.wait_until(lambda: chart.GetXAxisRange() == (1, 7), SECONDS, "the axes follow again")
+    await_axes(7)
+    assert chart.GetXAxisRangeAuto()
     folder.process_file.unlink()
 
 
