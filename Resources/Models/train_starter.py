@@ -110,7 +110,6 @@ RECIPES = {
     "supervised-all": Recipe("all", SUPERVISED),
     "labels-one": Recipe("one", LABELS),
     "labels-all": Recipe("all", LABELS),
-    "longer-one": Recipe("one", LONGER, "labels-one", LONGER_ITERATIONS),
     "longer-all": Recipe("all", LONGER, "labels-all", LONGER_ITERATIONS),
     "gasnet-one": _adversarial("one", "labels-one"),
     "gasnet-all": _adversarial("all", "labels-all"),
