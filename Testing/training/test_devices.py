@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from GASNetLib.training import augmentation, objective, update
-from GASNetLib.training.batches import read_sample
+from GASNetLib.training.batches import read_sample, whole_volume
 from GASNetLib.training.data_order import DataOrder, requests_of
 from GASNetLib.training.distributed import World
 from GASNetLib.training.presets import preset
@@ -56,7 +56,7 @@ def small(name: str) -> Settings:
 
 
 def iterate(settings: Settings) -> dict[str, torch.Tensor]:
-    """One update of D and one of S and G; the losses."""
+    """One update of D and one of S and G, and what a validation computes; the losses and results."""
     crops = tiny_crops()
     order = DataOrder(names_by_role(crops), 0)
     samples = {
@@ -71,6 +71,10 @@ def iterate(settings: Settings) -> dict[str, torch.Tensor]:
             own = {role: found for (at, role), found in samples.items() if at == number}
             losses |= updater.update(own, settings.terms.active(0), *trained)
         update_average(state, settings.optimisation.ema)
+        networks, volume = state.networks, whole_volume(crops["validation0"], settings, ELSEWHERE)
+        losses["validated"] = networks.segment(volume.image, volume.near)
+        seen = objective.as_discriminator_sees(volume.image, volume.seeds, settings.discriminator_view)
+        losses["probed"] = networks.discriminator(seen)
     return losses
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from GASNetLib.networks import create_discriminator, create_generator, create_segmenter
+from GASNetLib.networks.blocks import upsampled
 
 
 @pytest.mark.parametrize("size", [(16, 32, 32), (17, 30, 35), (40, 16, 21)])
@@ -40,6 +41,16 @@ def test_transposed_convolutions_leave_stripes_on_even_tissue_and_resizing_does_
     assert (inside.std() / inside.mean().abs() > 0.01) == striped
     if not striped:
         assert inside.std() < 1e-6
+
+
+def test_interpolation_keeps_its_values_where_the_channels_come_to_lie_last():
+    x, size = torch.randn(2, 4, 5, 6, 7, requires_grad=True), torch.Size((9, 12, 15))
+    plain = torch.nn.functional.interpolate(x, size=size, mode="trilinear", align_corners=False)
+    ours = upsampled(x, size)
+    assert torch.allclose(ours, plain, atol=1e-5)
+    assert ours.is_contiguous(memory_format=torch.channels_last_3d)
+    (gradient,), (expected,) = (torch.autograd.grad((one**2).sum(), x) for one in (ours, plain))
+    assert torch.allclose(gradient, expected, atol=1e-3)
 
 
 def test_discriminator_gives_one_logit_per_volume():

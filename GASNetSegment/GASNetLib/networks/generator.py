@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import nn
 
-from .blocks import normalisation
+from .blocks import normalisation, upsampled
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class ResizeUp(nn.Conv3d):
         super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect")
 
     def forward(self, x: torch.Tensor, size: torch.Size) -> torch.Tensor:
-        return super().forward(nn.functional.interpolate(x, size=size, mode="trilinear", align_corners=False))
+        return super().forward(upsampled(x, size))
 
 
 UPSAMPLINGS = {"transposed": TransposedUp, "resize": ResizeUp}

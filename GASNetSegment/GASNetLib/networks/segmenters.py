@@ -88,7 +88,7 @@ class UNet(Segmenter):
             x = encoder(x if level == 0 else nn.functional.max_pool3d(x, 2))
             skips.append(x)
         for level in reversed(range(len(self.decoders))):
-            x = self.decoders[level](torch.cat([skips[level], upsampled(x, skips[level])], 1))
+            x = self.decoders[level](torch.cat([skips[level], upsampled(x, skips[level].shape[2:])], 1))
         return self.head(x)
 
 
@@ -123,7 +123,7 @@ class VBNet(Segmenter):
             x = encoder(down(x))
             skips.append(x)
         for level in reversed(range(len(self.decoders))):
-            x = self.merges[level](torch.cat([skips[level], upsampled(x, skips[level])], 1))
+            x = self.merges[level](torch.cat([skips[level], upsampled(x, skips[level].shape[2:])], 1))
             x = self.decoders[level](x)
         return self.head(x)
 
@@ -151,7 +151,7 @@ class UNetPlusPlus(Segmenter):
             outputs[level].append(x)
         for column in range(1, levels):
             for level in range(levels - column):
-                below = upsampled(outputs[level + 1][column - 1], outputs[level][0])
+                below = upsampled(outputs[level + 1][column - 1], outputs[level][0].shape[2:])
                 outputs[level].append(self.nodes[f"{level}_{column}"](torch.cat([*outputs[level], below], 1)))
         return self.head(outputs[0][-1])
 
