@@ -31,6 +31,9 @@ COLOURS = ((0.12, 0.47, 0.71), (0.89, 0.29, 0.20), (0.20, 0.63, 0.17), (0.58, 0.
 POINTS_SHOWN = 2000
 """More points than a view has pixels only cost time: then every second one is dropped, and so on."""
 
+LEGEND_FONT_SIZE = 12
+"""Smaller than Slicer's own, with which a legend of five entries hides the curves."""
+
 EVENTS_AT_ONCE = 1000
 """A longer history is drawn piece by piece: Slicer's window has to answer in between."""
 
@@ -138,6 +141,7 @@ class Curves:
 
     def _chart(self, key: str):
         chart = _hidden("vtkMRMLPlotChartNode", f"GASNet {self._words.chart_title(key)}")
+        chart.SetLegendFontSize(LEGEND_FONT_SIZE)
         chart.SetXAxisTitle(self._words.axis_title("iteration"))
         chart.SetYAxisTitle(self._words.axis_title("dice" if DICE in CHARTS[key] else "loss"))
         return chart
