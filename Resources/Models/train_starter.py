@@ -110,6 +110,7 @@ RECIPES = {
     "supervised-all": Recipe("all", SUPERVISED),
     "labels-one": Recipe("one", LABELS),
     "labels-all": Recipe("all", LABELS),
+    "supervised-longer-all": Recipe("all", {**LONGER, **SUPERVISED}, "supervised-all", LONGER_ITERATIONS),
     "longer-all": Recipe("all", LONGER, "labels-all", LONGER_ITERATIONS),
     "gasnet-one": _adversarial("one", "labels-one"),
     "gasnet-all": _adversarial("all", "labels-all"),
