@@ -111,6 +111,7 @@ RECIPES = {
     "labels-one": Recipe("one", LABELS),
     "labels-all": Recipe("all", LABELS),
     "supervised-longer-all": Recipe("all", {**LONGER, **SUPERVISED}, "supervised-all", LONGER_ITERATIONS),
+    "longer-one": Recipe("one", LONGER, "labels-one", (400, 400)),
     "longer-all": Recipe("all", LONGER, "labels-all", LONGER_ITERATIONS),
     "gasnet-one": _adversarial("one", "labels-one"),
     "gasnet-all": _adversarial("all", "labels-all"),
