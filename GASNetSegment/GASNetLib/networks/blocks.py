@@ -76,8 +76,11 @@ class Bottlenecks(nn.Module):
 
 
 def upsampled(x: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    """``x`` brought to a spatial size by trilinear interpolation (any size, odd ones too)."""
-    if x.device.type == "cpu":
-        # Instance normalisation leaves the channels first; with them last PyTorch is several times as fast.
+    """``x`` brought to a spatial size by trilinear interpolation (any size, odd ones too).
+
+    Instance normalisation leaves the channels first; with them last a CPU interpolates several times as fast.
+    Only without gradients: those of a generator with a batch of one came out wrong (torch 2.13).
+    """
+    if x.device.type == "cpu" and not torch.is_grad_enabled():
         x = x.contiguous(memory_format=torch.channels_last_3d)
     return nn.functional.interpolate(x, size=size, mode="trilinear", align_corners=False)
