@@ -31,8 +31,8 @@ LESION, LUNGS = segment_meaning.LESION.name, segment_meaning.LUNGS.name
 EVIDENCE_ROLE = "GASNet.evidence"
 THRESHOLD, IMAGE_SHA256 = "threshold", "image_sha256"
 SURFACE_SMOOTHING = "0.5"
-"""Of surface nets. More looks smoother on thick slices, and smaller: on a coarse grid a lesion loses a fifth of
-its volume at 0.8, an eighth at 0.5, a fourteenth by Slicer's default method."""
+"""Of surface nets. More looks smoother on thick slices, and smaller: on a coarse grid a lesion loses a fifth
+of its volume at 0.8, an eighth at 0.5, a fourteenth by Slicer's default method."""
 
 BOX = "GASNet.box"
 """Attribute of the evidence: the box that holds all of it, [[start, stop], …] along z, y, x."""
