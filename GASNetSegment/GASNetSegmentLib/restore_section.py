@@ -45,6 +45,7 @@ class RestoreSection:
     def close(self) -> None:
         """The panel goes away: back to the layout before."""
         self._ui.compareButton.checked = False
+        self._align_later.stop()
         if self._layouts is not None:
             self._layouts.disconnect("layoutChanged(int)", self._on_layout)
 
