@@ -17,6 +17,8 @@ from GASNetLib.version import VERSION
 from .worker_client import Request, WorkerClient
 
 POLL_MS = 100
+LAID_OUT_MS = 100
+"""By then the views of a new layout have their size."""
 
 
 class Panel:

@@ -11,13 +11,10 @@ from GASNetLib.errors import ModelError
 
 from . import comparison_layout
 from .comparison_layout import LAYOUT
-from .panel import Panel, single_shot
+from .panel import LAID_OUT_MS, Panel, single_shot
 from .restored import Restored
 from .result import Result
 from .worker_run import ProgressWidgets, WorkerRun
-
-LAID_OUT_MS = 100
-"""By then new views have their size."""
 
 
 class RestoreSection:

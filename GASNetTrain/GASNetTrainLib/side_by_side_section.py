@@ -10,15 +10,12 @@ from slicer.i18n import tr as _
 
 from GASNetLib.errors import GASNetError
 from GASNetSegmentLib.ct_nodes import ct_array, geometry_of
-from GASNetSegmentLib.panel import single_shot
+from GASNetSegmentLib.panel import LAID_OUT_MS, single_shot
 from GASNetSegmentLib.result import Result
 from GASNetSegmentLib.worker_client import Request
 
 from .panel import TrainPanel
 from .side_by_side import lay_out, new_node, show_ct
-
-LAID_OUT_MS = 100
-"""Until the views of a new layout have their size."""
 
 
 class SideBySideSection:
