@@ -20,7 +20,7 @@ from .settings import Settings
 PAPER_THRESHOLD = (0.5,)
 CALIBRATION = tuple(round(0.1 + 0.05 * step, 2) for step in range(17))
 HEALTHY_SHARE = 0.005
-"""Share of healthy lungs that may be marked. Shares from 0.3 % to 2 % move the Dice with one label by 0.05."""
+"""Share of healthy lungs that may be marked. From 0.3 % to 2 % the Dice with one label differs by 0.05."""
 
 LEAST_BY_HEALTHY = 0.3
 """A network that knows its healthy cases by heart marks little of them at any threshold, more of others."""
