@@ -15,15 +15,17 @@ from pathlib import Path
 
 import pytest
 
+from GASNetLib.cohort import read_cohort
 from GASNetLib.command_line import train as commands
+from GASNetLib.model import read_model_info
 from GASNetLib.run.checkpoints import checkpoints, latest_checkpoint
-from GASNetLib.run.folder import RunFolder
+from GASNetLib.run.folder import RunFolder, find_runs
 from GASNetLib.run.launch import launch
 from GASNetLib.run.process import identity_of, write_identity
-from GASNetLib.training.preparation import prepare_run
+from GASNetLib.training.preparation import parent_file, prepare_run
 from GASNetLib.training.presets import ABLATIONS, preset
 from GASNetLib.training.settings import changed
-from training.tiny_cohort import tiny_cohort
+from training.tiny_cohort import ENGINE, tiny_cohort
 
 WORKER = Path(__file__).parent / "tiny_cohort.py"
 ITERATIONS = 8
@@ -112,6 +114,64 @@ def test_kill_9_at_a_random_moment_and_a_corrupt_last_checkpoint_cost_nothing_bu
     assert run.state().state == "done"
     assert losses(run) == uninterrupted
     assert codes(run) == ["checkpoint"]
+
+
+CREATOR = """
+import os, signal, sys
+from pathlib import Path
+from GASNetLib.model import starter_model_path
+from GASNetLib.training.preparation import parent_file, prepare_run
+from GASNetLib.training.presets import preset
+from training.tiny_cohort import tiny_cohort
+
+def create(folder, number):
+    seen = 0
+    def kill(event, arguments):
+        nonlocal seen
+        if event in ("open", "os.mkdir", "os.rename", "os.remove"):
+            seen += 1
+            if seen == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+    cohort, parent = tiny_cohort(), starter_model_path()
+    sys.addaudithook(kill)
+    prepare_run(folder, cohort, preset("smoke"), device="cpu", parent=parent)
+
+number, ended = 0, 1
+while ended:
+    number += 1
+    child = os.fork()
+    if not child:
+        create(Path(sys.argv[1]) / f"run-{number}", number)
+        os._exit(0)
+    ended = os.waitpid(child, 0)[1]
+    assert ended in (0, signal.SIGKILL), ended
+print(number)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+def test_a_creation_killed_at_any_touch_of_a_file_leaves_a_whole_run_or_none(tmp_path, uninterrupted):
+    paths = os.pathsep.join(str(path) for path in (ENGINE, WORKER.parents[1]))
+    created = subprocess.run(
+        [sys.executable, "-c", CREATOR, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert created.returncode == 0, created.stderr
+    runs = [RunFolder(tmp_path / f"run-{number + 1}") for number in range(int(created.stdout))]
+    whole = {run.path for run in find_runs(tmp_path)}
+    for run in runs:
+        if run.path in whole:
+            assert len(read_cohort(run.cohort_file)) == len(tiny_cohort())
+            assert read_model_info(parent_file(run)).sha256 == run.config()["parent"]["sha256"]
+    assert runs[-1].path in whole
+    rest = [run for run in runs if run.path not in whole and run.path.exists()]
+    assert any(run.cohort_file.exists() for run in rest) and any(parent_file(run).exists() for run in rest)
+    for run in rest:  # what is asked for now holds, and not what was left
+        assert not parent_file(prepared(run.path)).exists()
+    assert finish(rest[-1])[0] == 0
+    assert losses(rest[-1]) == uninterrupted
 
 
 def test_a_second_trainer_is_refused_and_a_stop_request_ends_the_first_which_resumes_exactly(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,14 @@ class RunFolder:
         return self.models / "last.safetensors"
 
     @classmethod
-    def create(cls, path: str | Path, config: dict[str, Any]) -> RunFolder:
+    def create(
+        cls, path: str | Path, config: dict[str, Any], fill: Callable[[RunFolder], None] | None = None
+    ) -> RunFolder:
         """A new run with its configuration (JSON-ready).
+
+        Args:
+            fill: writes what else a run begins with. The configuration comes last and makes the folder a run:
+                what is left of a creation that was killed is none, and the next one goes over it.
 
         Raises:
             RunError: there is a run already.
@@ -98,6 +104,8 @@ class RunFolder:
         try:
             for part in (folder.checkpoints, folder.previews, folder.models):
                 part.mkdir(parents=True, exist_ok=True)
+            if fill is not None:
+                fill(folder)
             text = json.dumps({"format": FORMAT, **config}, indent=2, ensure_ascii=False)
             write_atomically(folder.config_file, text.encode())
         except OSError as error:

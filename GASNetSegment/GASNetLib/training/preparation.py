@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..atomic import written_aside
 from ..cohort import Cohort, write_cohort
 from ..model import ModelInfo, read_model_info
 from ..run.errors import RunError
@@ -56,11 +57,15 @@ def prepare_run(
         "licence": licence,
         "software_version": VERSION,
     }
-    run = RunFolder.create(run.path, config)
-    write_cohort(cohort, run.cohort_file)
-    if parent is not None:
-        shutil.copyfile(parent, parent_file(run))
-    return run
+
+    def fill(run: RunFolder) -> None:
+        write_cohort(cohort, run.cohort_file)
+        parent_file(run).unlink(missing_ok=True)  # of a creation that was killed
+        if parent is not None:
+            with written_aside(parent_file(run)) as aside:
+                shutil.copyfile(parent, aside)
+
+    return RunFolder.create(run.path, config, fill)
 
 
 def with_labelled(cohort: Cohort, names: Sequence[str]) -> Cohort:
