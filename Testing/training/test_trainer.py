@@ -151,9 +151,14 @@ def test_a_passing_failure_of_numbers_costs_a_step_back_only(tmp_path):
     assert [iteration for iteration, _ in losses(run)] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize(("elsewhere", "words"), [(0.02, []), (0.4, ["whole lung"])])
-def test_the_collapse_watch_counts_what_the_calibrated_threshold_marks(tmp_path, elsewhere, words):
-    """An S that gives lesions a probability of 0.4, which the validation finds to be enough."""
+@pytest.mark.parametrize(
+    ("elsewhere", "validation", "words"),
+    [(0.02, 2, []), (0.4, 2, ["whole lung"]), (0.02, 0, []), (0.4, 0, ["next to nothing"])],
+)
+def test_the_collapse_watch_counts_what_the_calibrated_threshold_marks(
+    tmp_path, elsewhere, validation, words
+):
+    """An S that gives lesions a probability of 0.4, which validation or healthy cases find to be enough."""
 
     def faint(x):
         lesion = (x > -0.2) & (x < 0.46)
@@ -167,10 +172,10 @@ def test_the_collapse_watch_counts_what_the_calibrated_threshold_marks(tmp_path,
     run, state = RunFolder.create(tmp_path / "run", {}), new_state(settings, torch.device("cpu"))
     segmenter = state.networks.segmenter
     segmenter.forward = state.averaged.forward = faint
-    crops, log = tiny_crops(), EventLog(run.events_file)
+    crops, log = tiny_crops(validation=validation), EventLog(run.events_file)
     Trainer(settings, state, crops, names_by_role(crops), run, log.write).train()
     log.close()
-    assert state.progress.threshold < 0.4
+    assert (state.progress.threshold < 0.4) == (validation > 0 or elsewhere < 0.4)
     told = [event for event in run.events() if event["kind"] == "warning"]
     assert [event["code"] for event in told] == ["collapse"] * len(words)
     assert all(word in event["cause"] for word, event in zip(words, told, strict=True))

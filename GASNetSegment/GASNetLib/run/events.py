@@ -10,7 +10,7 @@ started        ``iteration`` it starts from, ``iterations`` in all, ``device``, 
 iteration      ``iteration`` (1-based), ``losses`` {term: value}, ``rates`` {network: learning rate},
                ``seconds`` spent training so far, ``per_second`` iterations, ``gpu_gb`` or null,
                ``share`` {``diseased``, ``healthy``}: part of the lungs marked as lesion, at the
-               threshold of the best validation so far
+               threshold of the model that would be saved
 validation     ``iteration``, ``dice``, ``sensitivity``, ``specificity`` each {``mean``, ``sd``},
                ``cases`` {name: dice}, ``threshold``, ``best`` (bool), ``discriminator`` or null
 preview        ``iteration``, ``file`` relative to the run folder

@@ -13,7 +13,7 @@ SETTLED = 20
 
 @dataclass
 class CollapseWatch:
-    """Running means of the shares of the lungs that S marks, at the threshold of its best parameters."""
+    """Running means of the shares of the lungs that S marks, at the threshold that it would be saved with."""
 
     diseased: float = 0.0
     healthy: float = 0.0

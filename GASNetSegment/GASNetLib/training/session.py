@@ -27,7 +27,6 @@ from .preparation import LEARNED_FROM, parent_file
 from .settings import Settings, from_data
 from .state import TrainingState, check_architectures, new_state
 from .trainer import Report, Trainer, resume_state
-from .validation import threshold_by_healthy
 
 OpenCrops = Callable[..., Crops]
 """As :func:`GASNetLib.cohort.crop_cache.open_crops`: cohort, cache folder, ``progress=``, ``cancelled=``."""
@@ -145,9 +144,6 @@ def _train(
     trainer = Trainer(settings, state, crops, cases, run, report, wants_stop, world, provenance)
     ending = trainer.train()
     if world.leads:
-        if ending == "done" and settings.calibrate and not cases["validation"]:
-            healthy = cases["healthy"]
-            state.progress.threshold = threshold_by_healthy(state.averaged, crops, healthy, settings, device)
         _finish(run, settings, state, provenance, ending, report)
     return 0
 

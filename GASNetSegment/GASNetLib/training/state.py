@@ -25,7 +25,7 @@ class Progress:
         iteration: iterations that are done.
         seconds: time spent training, over all its processes.
         best_score, best_iteration: highest mean validation Dice, and when.
-        threshold: of the best parameters.
+        threshold: of the best parameters; without validation cases, as healthy lungs last told.
         stale: validations since then.
         salt, rate_factor, step_backs: changed by a step back from losses that were not numbers.
         micro_batch: halved where memory ran out.

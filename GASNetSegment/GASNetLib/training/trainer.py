@@ -23,7 +23,14 @@ from .previews import preview_volumes, write_preview
 from .settings import Settings
 from .state import Progress, TrainingState, restore, set_rates, tensors_of, update_average
 from .update import Updater
-from .validation import Validation, discriminator_evidence, validate
+from .validation import (
+    GLANCE_HEALTHY,
+    MOST_HEALTHY,
+    Validation,
+    discriminator_evidence,
+    threshold_by_healthy,
+    validate,
+)
 
 STEP_BACKS = 3
 """How often a training steps back from losses that are not numbers before it gives up."""
@@ -154,9 +161,8 @@ class Trainer:
         )
 
     def _look_for_collapse(self, measured: dict[str, float]) -> None:
-        awaited = self._settings.calibrate and self._cases.get("validation")
-        if awaited and self._state.progress.best_score is None:
-            return  # the validation has yet to tell from which probability on a voxel is marked
+        if self._settings.calibrate and self._state.progress.iteration <= self._settings.val_every:
+            return  # it is yet to be found from which probability on a voxel is marked
         if "share_diseased" in measured and "share_healthy" in measured:
             finding = self._watch.look(measured["share_diseased"], measured["share_healthy"])
             if finding is not None:
@@ -167,6 +173,7 @@ class Trainer:
         s, state, progress = self._settings, self._state, self._state.progress
         names = self._cases.get("validation", ())
         if not names:
+            self._cut_by_healthy()
             return
         result = validate(state.averaged, self._crops, names, s, state.device)
         better = progress.best_score is None or result.score > progress.best_score
@@ -179,6 +186,16 @@ class Trainer:
             self._report_validation(result, better)
             if better:
                 self._keep_best(result)
+
+    def _cut_by_healthy(self) -> None:
+        """Without masks to validate on, the threshold that the model would be saved with now."""
+        s, state = self._settings, self._state
+        if s.calibrate:
+            most = MOST_HEALTHY if state.progress.iteration == s.iterations else GLANCE_HEALTHY
+            names = self._cases.get("healthy", ())
+            state.progress.threshold = threshold_by_healthy(
+                state.averaged, self._crops, names, s, state.device, most
+            )
 
     def _report_validation(self, result: Validation, better: bool) -> None:
         masked = [name for role in ("labelled", "validation") for name in self._cases.get(role, ())]

@@ -28,6 +28,9 @@ LEAST_BY_HEALTHY = 0.3
 MOST_HEALTHY = 32
 """Healthy cases that are looked at; more cost time and move the median little."""
 
+GLANCE_HEALTHY = 8
+"""The same while the training goes on, for the collapse watch."""
+
 PROBE_PAIRS = 8
 """Pairs of volumes on which D is probed; more cost time and tell little more."""
 
@@ -118,6 +121,7 @@ def threshold_by_healthy(
     names: Sequence[str],
     settings: Settings,
     device: torch.device,
+    most: int = MOST_HEALTHY,
 ) -> float:
     """The lowest threshold that marks at most ``HEALTHY_SHARE`` of the lungs of the median healthy case.
 
@@ -126,7 +130,7 @@ def threshold_by_healthy(
     median, because a case that is called healthy may have something else.
 
     Args:
-        names: healthy cases, which S may have learned from.
+        names: healthy cases, which S may have learned from. most: so many of them are looked at.
 
     Returns:
         One of ``CALIBRATION`` from ``LEAST_BY_HEALTHY`` on, the highest if none is high enough; 0.5 without
@@ -140,7 +144,7 @@ def threshold_by_healthy(
     thresholds = [threshold for threshold in CALIBRATION if threshold >= LEAST_BY_HEALTHY]
     shares = []
     segmenter.eval()
-    for name in names[:: math.ceil(len(names) / MOST_HEALTHY)]:
+    for name in names[:: math.ceil(len(names) / most)]:
         volume = whole_volume(crops[name], settings, device)
         inside = predicted(segmenter, volume, settings)[volume.lungs[0, 0].cpu().numpy() > 0]
         shares.append([(inside > threshold).mean() for threshold in thresholds])
