@@ -21,6 +21,7 @@ from GASNetLib.export import segment_meaning
 from GASNetLib.mask_box import Slices, box_around, box_of_both
 from GASNetLib.provenance import PREFIX
 
+from . import dicom_export
 from .ct_nodes import geometry_of, image_hash, place_beside, set_geometry
 from .segments import segment_array, segment_part, set_segment_array
 from .terminology import describe
@@ -85,10 +86,13 @@ class Result:
                 segmentation_node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
                 _make_surfaces_fast(segmentation_node.GetSegmentation())
             place_beside(segmentation_node, volume_node)
+            dicom_export.refer_to_files(segmentation_node, volume_node)
             result = cls(segmentation_node, _evidence_node(segmentation_node, volume_node, evidence))
             _ensure_segment(segmentation_node, LESION, segment_meaning.LESION)
             _ensure_segment(segmentation_node, LUNGS, segment_meaning.LUNGS)
             result._describe({**provenance, IMAGE_SHA256: image_hash(volume_node)})
+            for segment_id in (LESION, LUNGS):
+                dicom_export.name_algorithm(result._segment(segment_id), provenance["model"])
             set_segment_array(segmentation_node, LUNGS, evidence[..., LUNGS_COMPONENT] != 0, volume_node)
             result.set_lesions(result.ai_lesions)
             segmentation_node.GetDisplayNode().SetSegmentVisibility(LUNGS, False)
@@ -184,7 +188,7 @@ class Result:
     @property
     def lesion_stamp(self) -> int:
         """A number that grows with each change of the lesion segment's voxels."""
-        segment = self.node.GetSegmentation().GetSegment(LESION)
+        segment = self._segment(LESION)
         name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
         labelmap = segment.GetRepresentation(name) if segment is not None else None
         return labelmap.GetMTime() if labelmap is not None else 0
@@ -209,7 +213,7 @@ class Result:
         Returns:
             Whether it was there.
         """
-        segment = self.node.GetSegmentation().GetSegment(LESION)
+        segment = self._segment(LESION)
         name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
         return segment is not None and segment.RemoveRepresentation(name)
 
@@ -217,9 +221,16 @@ class Result:
         """Show the lesion in the 3D views as it is now; done at once where nothing changed."""
         self.node.CreateClosedSurfaceRepresentation()
 
+    def tell_corrected(self, corrected: bool) -> None:
+        """Say in the lesion segment, for exported files, whether a person changed it."""
+        dicom_export.tell_corrected(self._segment(LESION), corrected)
+
+    def _segment(self, segment_id: str):
+        return self.node.GetSegmentation().GetSegment(segment_id)
+
     def _describe(self, provenance: dict) -> None:
         """Attributes of the node, and tags of the lesion segment, which go into exported files."""
-        segment = self.node.GetSegmentation().GetSegment(LESION)
+        segment = self._segment(LESION)
         for key, value in provenance.items():
             self.node.SetAttribute(PREFIX + key, json.dumps(value))
             segment.SetTag(PREFIX + key, json.dumps(value))

@@ -205,8 +205,14 @@ class SceneLogic:
     # --- correction ---------------------------------------------------------------------------------------
 
     def changes(self, segmentationNode) -> Changes:
-        """What was changed against the AI's original: ml added and removed, Dice."""
-        return changes(Result.of(segmentationNode))
+        """What was changed against the AI's original: ml added and removed, Dice.
+
+        An exported DICOM object says so too: from now on the lesion counts as made with a person's help.
+        """
+        result = Result.of(segmentationNode)
+        found = changes(result)
+        result.tell_corrected(found.any)
+        return found
 
     def showOriginal(self, segmentationNode, shown: bool = True) -> None:
         """Outline the AI's result at the present threshold beside the corrected lesion, or hide all outlines.

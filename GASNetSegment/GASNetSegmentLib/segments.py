@@ -95,9 +95,9 @@ def _oriented_image(mask: np.ndarray, volume_node):
     image = _placed(volume_node)
     (z, y, x) = box
     image.SetExtent(x.start, x.stop - 1, y.start, y.stop - 1, z.start, z.stop - 1)
-    image.GetPointData().SetScalars(
-        numpy_to_vtk(cropped.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
-    )
+    scalars = numpy_to_vtk(cropped.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
+    scalars.SetName("ImageScalars")  # VTK's own name for them, by which Slicer's DICOM export looks them up
+    image.GetPointData().SetScalars(scalars)
     return image
 
 
