@@ -13,14 +13,17 @@ import numpy as np
 import psutil
 import pytest
 
-import GASNetLib
-from GASNetLib.errors import ResourceError
-from GASNetLib.phantom import write_phantom
-from GASNetLib.worker import Worker
-from GASNetSegmentLib.interpreter import python_executable, worker_environment
-from GASNetSegmentLib.worker_client import Request, WorkerClient
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+
+import GASNetLib  # noqa: E402
+from GASNetLib.errors import ResourceError  # noqa: E402
+from GASNetLib.phantom import write_phantom  # noqa: E402
+from GASNetLib.worker import Worker  # noqa: E402
+from GASNetSegmentLib.interpreter import python_executable, worker_environment  # noqa: E402
+from GASNetSegmentLib.worker_client import Request, WorkerClient  # noqa: E402
 
 ENGINE = Path(GASNetLib.__file__).parents[1]
+PYTHON = python_executable(slicer.app.slicerHome if hasattr(slicer, "app") else "")
 SECONDS = 300
 
 
@@ -65,7 +68,7 @@ def wait(client: WorkerClient, condition) -> None:
 @pytest.fixture
 def client(tmp_path):
     environment = {**worker_environment(ENGINE), "OMP_NUM_THREADS": "1"}
-    client = WorkerClient(python_executable(), environment, tmp_path)
+    client = WorkerClient(PYTHON, environment, tmp_path)
     yield client
     client.close()
 
@@ -157,9 +160,9 @@ def test_closing_leaves_nothing(client, phantom, model_file, tmp_path):
 PARENT = """
 import sys, time
 from pathlib import Path
-from GASNetSegmentLib.interpreter import python_executable, worker_environment
-from GASNetSegmentLib.worker_client import Request, WorkerClient
-client = WorkerClient(python_executable(), worker_environment(Path(sys.argv[1])), Path(sys.argv[2]))
+from GASNetSegmentLib.interpreter import worker_environment
+from GASNetSegmentLib.worker_client import WorkerClient
+client = WorkerClient(sys.executable, worker_environment(Path(sys.argv[1])), Path(sys.argv[2]))
 client._ensure_running()
 print(client.pid, flush=True)
 time.sleep(600)
@@ -168,7 +171,7 @@ time.sleep(600)
 
 def test_worker_ends_when_its_parent_is_killed(tmp_path):
     environment = worker_environment(ENGINE)
-    command = [sys.executable, "-c", PARENT, str(ENGINE), str(tmp_path)]
+    command = [PYTHON, "-c", PARENT, str(ENGINE), str(tmp_path)]
     parent = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     pid = int(parent.stdout.readline())
     worker = psutil.Process(pid)
@@ -216,7 +219,7 @@ def test_half_installed_torch_is_named(tmp_path, phantom, model_file):
     (broken / "__init__.py").write_text("raise ImportError('DLL load failed', name='torch')")
     environment = worker_environment(ENGINE)
     environment["PYTHONPATH"] = os.pathsep.join([str(broken.parent), environment["PYTHONPATH"]])
-    client, answers = WorkerClient(python_executable(), environment, tmp_path), Answers()
+    client, answers = WorkerClient(PYTHON, environment, tmp_path), Answers()
     try:
         ask_to_segment(client, answers, phantom, model_file)
         wait(client, lambda: answers.finished)
@@ -274,7 +277,7 @@ def test_slicer_without_any_python_is_told(tmp_path, monkeypatch):
 def test_worker_finds_packages_where_this_process_finds_them(tmp_path, monkeypatch):
     (tmp_path / "only_here.py").write_text("print('found')")
     monkeypatch.syspath_prepend(str(tmp_path))
-    command = [sys.executable, "-c", "import only_here, GASNetLib"]
+    command = [PYTHON, "-c", "import only_here, GASNetLib"]
 
     done = subprocess.run(command, env=worker_environment(ENGINE), capture_output=True, text=True, cwd="/")
 
