@@ -14,7 +14,9 @@ TUBE_AREA_MM2 = (40.0, 900.0)
 LONGEST_SIDE_RATIO = 2.5
 LARGEST_OFFSET_MM = 50.0  # from the body's midline
 FEWEST_SLICES = 3
-FIRST_HU, LAST_HU, STEP_HU = -975, -500, 25
+FIRST_HU, STEP_HU = -975, 25
+BRIGHTEST_LUMEN_HU = -500
+BRIGHTEST_EQUALISED_LUMEN_HU = -850  # above it lung is as dark, and growth seeps into it without a leap
 LEAK_RATIO, LEAK_ML = 1.6, 25.0  # one step that adds more than both is a leak into the lungs
 
 
@@ -32,7 +34,12 @@ class _Section:
 
 
 def find_airways(
-    hu: np.ndarray, air: np.ndarray, spacing: tuple[float, float, float], middle: float, above: float
+    hu: np.ndarray,
+    air: np.ndarray,
+    spacing: tuple[float, float, float],
+    middle: float,
+    above: float,
+    absolute: bool = True,
 ) -> np.ndarray:
     """Mask (z, y, x) of the lumen of trachea and main bronchi; empty if no trachea is seen.
 
@@ -42,6 +49,7 @@ def find_airways(
         spacing: mm (x, y, z).
         middle: column of the body's midline.
         above: the trachea must reach higher than this slice.
+        absolute: whether HU can be trusted, as they cannot after contrast equalisation.
     """
     seeds = _trachea(air & (hu < TUBE_HU), spacing, middle, above)
     mask = np.zeros(air.shape, bool)
@@ -52,7 +60,8 @@ def find_airways(
     inside = sitk.GetImageFromArray(np.where(air, hu, 0).astype(np.float32))
     points = [_middle_voxel(section) for section in seeds]
     voxel_ml = float(np.prod(spacing)) / 1000.0
-    for threshold in range(FIRST_HU, LAST_HU, STEP_HU):
+    brightest = BRIGHTEST_LUMEN_HU if absolute else BRIGHTEST_EQUALISED_LUMEN_HU
+    for threshold in range(FIRST_HU, brightest, STEP_HU):
         grown = sitk.GetArrayFromImage(sitk.ConnectedThreshold(inside, points, -5000, threshold)) > 0
         grown = grown | mask
         before, after = mask.sum() * voxel_ml, grown.sum() * voxel_ml

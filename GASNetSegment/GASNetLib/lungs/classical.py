@@ -6,6 +6,7 @@ vessels, consolidation and lesions at the pleura.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,7 +44,7 @@ SMALLEST_GAS_ML = 2.0
 LARGEST_AIR_AROUND_GAS = 0.5
 SMALLEST_LUNG_SHARE = 0.25  # of the largest piece of air; smaller ones may be gas
 BASE_SHARE = 0.25  # of the lungs' height, from their lower end: stomach and colon reach no higher
-VESSEL_VOXELS = (2, 2, 2)
+VESSEL_VOXELS = 2
 CUT_MARGIN_VOXELS = 6
 DEEPEST_JUNCTION_MM = 25.0
 SMALLEST_LUNG_ML = 100.0
@@ -89,7 +90,8 @@ def classical_lungs(volume: Volume) -> tuple[np.ndarray, Geometry]:
     middle_mm = _middle_mm(scan, body)
     scan, air = _cut_to(scan, air)
     middle = (middle_mm - scan.grid.origin[0]) / scan.grid.spacing[0]
-    airways = find_airways(scan.hu, air, scan.grid.spacing, middle, _middle_of_largest(air))
+    above = _middle_of_largest(air)
+    airways = find_airways(scan.hu, air, scan.grid.spacing, middle, above, scan.absolute)
     gas = _bowel_gas(scan, air, airways, outside_air) if scan.absolute else np.zeros(air.shape, bool)
     gas |= _pockets_below(scan, air & ~airways & ~gas)
     blocked = airways | gas | scan.unseen | (scan.hu > scan.bone)
@@ -119,10 +121,17 @@ def coarse_scan(volume: Volume) -> Scan:
     """The CT averaged to a grid of about 2.5 mm along the patient's axes."""
     grid = _coarse_grid(volume.geometry)
     image = volume.geometry.image(volume.hu)
-    small = binned(sitk.Clamp(image, image.GetPixelID(), PADDING_HU, BRIGHTEST_HU), grid)
-    hu = sampled(small, grid, AIR_HU).astype(np.float32)
-    seen = sitk.BinaryThreshold(image, PADDING_HU, 32767, 100, 0)
-    unseen = sampled(binned(seen, grid), grid, 0) < 50
+
+    def averaged() -> np.ndarray:
+        clamped = sitk.Clamp(image, image.GetPixelID(), PADDING_HU, BRIGHTEST_HU)
+        return sampled(binned(clamped, grid), grid, AIR_HU).astype(np.float32)
+
+    def percent_seen() -> np.ndarray:
+        return sampled(binned(sitk.BinaryThreshold(image, PADDING_HU, 32767, 100, 0), grid), grid, 0)
+
+    with ThreadPoolExecutor(2) as pool:
+        hu, seen = (task.result() for task in [pool.submit(averaged), pool.submit(percent_seen)])
+    unseen = seen < 50
     if volume.intensities == "window":
         hu = sitk.GetArrayFromImage(sitk.Median(sitk.GetImageFromArray(_standardised(hu)), (1, 1, 1)))
         return Scan(hu, unseen, grid, EQUALISED_AIR_HU, np.inf, False)
@@ -292,5 +301,6 @@ def _parted(piece: np.ndarray, middle: float, spacing: tuple[float, float, float
 def _nearest_side(cores: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray | int:
     if not (cores == RIGHT).any() or not (cores == LEFT).any():
         return cores.max()
-    nearer_right = distance_to(cores == RIGHT, spacing) < distance_to(cores == LEFT, spacing)
-    return np.where(nearer_right, RIGHT, LEFT)
+    with ThreadPoolExecutor(2) as pool:
+        to_right, to_left = pool.map(lambda side: distance_to(cores == side, spacing), (RIGHT, LEFT))
+    return np.where(to_right < to_left, RIGHT, LEFT)

@@ -43,12 +43,15 @@ def _dilated_along(mask: np.ndarray, axis: int) -> np.ndarray:
     return grown
 
 
-def closed_over(mask: np.ndarray, radius: Radius) -> np.ndarray:
-    """Closing by a small ball; nothing is closed against the border."""
-    filter_ = sitk.BinaryMorphologicalClosingImageFilter()
-    filter_.SetKernelRadius(radius)
-    filter_.SetKernelType(sitk.sitkBall)
-    return _applied(filter_, mask)
+def closed_over(mask: np.ndarray, steps: int) -> np.ndarray:
+    """Closing by ``steps`` times the ball of one voxel; nothing is closed against the border."""
+    one = (1, 1, 1)
+    closed = np.pad(mask, steps)
+    for _ in range(steps):
+        closed = dilated(closed, one)
+    for _ in range(steps):
+        closed = eroded(closed, one)
+    return closed[(slice(steps, -steps),) * 3]
 
 
 def widely_closed(mask: np.ndarray, distance_mm: float, spacing: tuple[float, float, float]) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -29,19 +31,25 @@ def filled_lungs(sides: np.ndarray, blocked: np.ndarray, spacing: Spacing) -> np
         spacing: mm (x, y, z).
     """
     labels = sides.copy()
-    for label, outwards in ((1, -1), (2, 1)):
-        lung = sides == label
-        if not lung.any():
-            continue
-        box = box_around(lung, round(CLOSING_MM / min(spacing)))
-        inside = lung[box]
-        filled = widely_closed(inside, CLOSING_MM, spacing)
-        filled = filled | _costal_dents(filled & ~blocked[box], spacing, outwards)
-        filled = closed_over(filled, (2, 2, 2))
-        filled = (filled | _enclosed(filled)) & ~blocked[box]
-        part = labels[box]
-        part[filled & (part == 0)] = label
+    chest_walls = [(label, outwards) for label, outwards in ((1, -1), (2, 1)) if (sides == label).any()]
+    with ThreadPoolExecutor(2) as pool:
+        lungs = pool.map(lambda wall: _filled(sides == wall[0], blocked, spacing, wall[1]), chest_walls)
+        for (label, _), (box, filled) in zip(chest_walls, lungs, strict=True):
+            part = labels[box]
+            part[filled & (part == 0)] = label
     return labels
+
+
+def _filled(
+    lung: np.ndarray, blocked: np.ndarray, spacing: Spacing, outwards: int
+) -> tuple[tuple[slice, slice, slice], np.ndarray]:
+    """The box around one lung, and the lung in it, filled."""
+    box = box_around(lung, round(CLOSING_MM / min(spacing)))
+    blocked = blocked[box]
+    filled = widely_closed(lung[box], CLOSING_MM, spacing)
+    filled = filled | _costal_dents(filled & ~blocked, spacing, outwards)
+    filled = closed_over(filled, 2)
+    return box, (filled | _enclosed(filled)) & ~blocked
 
 
 def _enclosed(lung: np.ndarray) -> np.ndarray:
