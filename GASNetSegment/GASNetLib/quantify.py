@@ -16,8 +16,9 @@ import SimpleITK as sitk
 from .atomic import write_atomically
 from .errors import InputError
 from .geometry import Geometry
+from .lung_sides import LungSides
 from .lungs import LEFT, RIGHT
-from .mask_box import box_around
+from .mask_box import Slices, box_around
 from .version import VERSION
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 MINIMAL_FOCUS_ML = 0.1
 """Smaller components count in the volumes, but not as foci: 100 mm³ (a sphere of 6 mm) is what the Fleischner
 Society (MacMahon et al., Radiology 2017) lets go without follow-up, and about five voxels of the network."""
-
-NEARER_LUNG_STEP_MM = 4.0  # how finely the nearer lung of a lesion voxel outside both is told
 
 REPORT_ENDINGS = (".json", ".csv")
 
@@ -115,19 +114,43 @@ def quantify(
     """
     if not hu.shape == lesions.shape == lung_labels.shape == geometry.shape:
         raise ValueError(f"shapes differ: {hu.shape}, {lesions.shape}, {lung_labels.shape}, {geometry.shape}")
-    box = box_around((lesions != 0) | (lung_labels != 0))
-    lesion, lungs = lesions[box] != 0, lung_labels[box]
-    if not lungs.any():
-        raise InputError("No lungs are marked, so no share of them can be given.", "Find the lungs first.")
-    sides = _with_nearer_lung(lungs, lesion, geometry.spacing)
-    lesion_index = np.nonzero(lesion)
-    values, lesion_sides = hu[box][lesion_index].astype(np.float64), sides[lesion_index]
+    box = box_around(lesions)
+    sides = LungSides.of(lung_labels, geometry.spacing)
+    return measure(hu, lesions[box], box, lung_labels, sides, geometry, minimal_focus_ml)
+
+
+def measure(
+    hu: np.ndarray,
+    lesions: np.ndarray,
+    box: Slices,
+    lung_labels: np.ndarray,
+    lungs: LungSides,
+    geometry: Geometry,
+    minimal_focus_ml: float = MINIMAL_FOCUS_ML,
+) -> Quantities:
+    """:func:`quantify` for a lesion that is measured again and again: with its box alone, and what the lungs
+    tell worked out once.
+
+    Args:
+        hu: the CT, (z, y, x). lesions: mask in ``box``. lung_labels: (z, y, x). lungs: their sides.
+        geometry: grid of the CT.
+    """
+    lesion = np.ascontiguousarray(lesions != 0)
+    in_box = np.unravel_index(np.flatnonzero(lesion), lesion.shape)
+    index = tuple(axis + ends.start for axis, ends in zip(in_box, box, strict=True))
+    values = hu[index].astype(np.float64)
+    marked = lung_labels[index]
+    sides = lungs.given(marked, index)
+    outside = sides[marked == 0]
     right, left = (
-        _share(int(np.sum(lesion_sides == side)), int(np.sum(sides == side)), geometry.voxel_ml)
-        for side in (RIGHT, LEFT)
+        _share(
+            int(np.count_nonzero(sides == side)),
+            voxels + int(np.count_nonzero(outside == side)),
+            geometry.voxel_ml,
+        )
+        for side, voxels in ((RIGHT, lungs.right), (LEFT, lungs.left))
     )
-    total = _share(values.size, int(np.sum(sides != 0)), geometry.voxel_ml)
-    offset = np.array([part.start for part in box])
+    total = _share(values.size, lungs.right + lungs.left + outside.size, geometry.voxel_ml)
     return Quantities(
         total.lesion_ml,
         total.lung_ml,
@@ -135,7 +158,7 @@ def quantify(
         left,
         right,
         Density(float(values.mean()), float(values.std())) if values.size else Density(None, None),
-        tuple(_foci(lesion, lesion_index, values, lesion_sides, offset, geometry, minimal_focus_ml)),
+        tuple(_foci(lesion, in_box, index, values, sides, geometry, minimal_focus_ml)),
     )
 
 
@@ -185,37 +208,6 @@ def write_report(path: str | Path, reports: Mapping | Sequence[Mapping]) -> Path
     return path
 
 
-def _with_nearer_lung(
-    lungs: np.ndarray, lesion: np.ndarray, spacing: tuple[float, float, float]
-) -> np.ndarray:
-    """Lung labels in which each lesion voxel outside the lungs has the label of the nearer one."""
-    outside = np.nonzero(lesion & (lungs == 0))
-    if not outside[0].size:
-        return lungs
-    # Millions of voxels, and only the midline matters: distances on a coarse grid are exact enough.
-    step = np.maximum(1, np.round(NEARER_LUNG_STEP_MM / np.asarray(spacing))).astype(int)
-    to_right, to_left = (_coarse_distance(lungs == label, step, spacing) for label in (RIGHT, LEFT))
-    cell = tuple(index // n for index, n in zip(outside, step[::-1], strict=True))
-    sides = lungs.copy()
-    sides[outside] = np.where(to_right[cell] <= to_left[cell], RIGHT, LEFT)
-    return sides
-
-
-def _coarse_distance(mask: np.ndarray, step: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
-    """Distance in mm to the mask on cells of ``step`` (x, y, z) voxels; infinite if the mask is empty."""
-    starts = [np.arange(0, size, n) for size, n in zip(mask.shape, step[::-1], strict=True)]
-    for axis, start in enumerate(starts):
-        mask = np.logical_or.reduceat(mask, start, axis=axis)
-    if not mask.any():
-        return np.full(mask.shape, np.inf)
-    image = sitk.GetImageFromArray(mask.astype(np.uint8))
-    image.SetSpacing((step * spacing).tolist())
-    distance = sitk.SignedMaurerDistanceMap(
-        image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
-    )
-    return sitk.GetArrayFromImage(distance)
-
-
 def _share(lesion_voxels: int, lung_voxels: int, voxel_ml: float) -> Share:
     percent = 100.0 * lesion_voxels / lung_voxels if lung_voxels else None
     return Share(lesion_voxels * voxel_ml, lung_voxels * voxel_ml, percent)
@@ -223,18 +215,19 @@ def _share(lesion_voxels: int, lung_voxels: int, voxel_ml: float) -> Share:
 
 def _foci(
     lesion: np.ndarray,
+    in_box: tuple[np.ndarray, ...],
     index: tuple[np.ndarray, ...],
     values: np.ndarray,
     sides: np.ndarray,
-    offset: np.ndarray,
     geometry: Geometry,
     minimal_ml: float,
 ) -> Iterator[Focus]:
-    """Foci, largest first, from the lesion in its box, and of each lesion voxel: index, HU and side."""
+    """Foci, largest first, from the lesion in its box, and of each lesion voxel: its index there and in the
+    CT, HU and side."""
     if not values.size:
         return
-    components = sitk.ConnectedComponent(sitk.GetImageFromArray(lesion.astype(np.uint8)), True)
-    labels = sitk.GetArrayViewFromImage(components)[index]
+    components = sitk.ConnectedComponent(sitk.GetImageFromArray(lesion.view(np.uint8)), True)
+    labels = sitk.GetArrayViewFromImage(components)[in_box]
     count = np.bincount(labels)
     # Label 0 is what is no lesion: it has no voxel among these.
     mean_hu = np.bincount(labels, values) / np.maximum(count, 1)
@@ -244,7 +237,7 @@ def _foci(
         volume = float(count[label]) * geometry.voxel_ml
         if label == 0 or volume < minimal_ml:
             continue
-        voxel = offset + [axis[centre[label]] for axis in index]
+        voxel = [axis[centre[label]] for axis in index]
         position = geometry.index_to_physical @ np.append(voxel[::-1], 1.0)
         side = "right" if 2 * right[label] >= count[label] else "left"
         yield Focus(volume, tuple(position[:3].tolist()), float(mean_hu[label]), side)

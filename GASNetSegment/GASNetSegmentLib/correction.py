@@ -30,7 +30,6 @@ class Changes:
 
 def changes(result: Result) -> Changes:
     """Compare the lesion segment with the AI's original at the threshold."""
-    part = result.part()
-    agreement = overlap(part.lesions, result.ai_lesions_in(part.box))
+    agreement = overlap(*result.lesion_and_ai_part())
     voxel_ml = result.geometry.voxel_ml
     return Changes(agreement.false_positives * voxel_ml, agreement.false_negatives * voxel_ml, agreement.dice)

@@ -40,19 +40,6 @@ BOX = "GASNet.box"
 
 
 @dataclass(frozen=True)
-class Part:
-    """The part of a result in which anything is marked; all arrays (z, y, x).
-
-    Attributes:
-        box: of the CT's grid. lesions: as they are now. lung_labels: 1 right, 2 left.
-    """
-
-    box: Slices
-    lesions: np.ndarray
-    lung_labels: np.ndarray
-
-
-@dataclass(frozen=True)
 class Result:
     """A segmentation node with evidence. Make one with :meth:`of` or :meth:`put`."""
 
@@ -167,16 +154,20 @@ class Result:
         """The lesion segment as it is now, uint8 (z, y, x)."""
         return segment_array(self.node, LESION, self.evidence_node)
 
-    def part(self) -> Part:
-        """Lesions and lungs without the rest of the CT, which is most of it."""
-        lesions, place = segment_part(self.node, LESION, self.evidence_node)
+    def lesion_part(self) -> tuple[np.ndarray, Slices]:
+        """The lesion segment as it is now in a box that holds all of it, bool (z, y, x), and that box."""
+        return segment_part(self.node, LESION, self.evidence_node)
+
+    def lesion_and_ai_part(self) -> tuple[np.ndarray, np.ndarray]:
+        """The lesion as it is now, and what the AI found at the threshold, in a box that holds both."""
+        lesions, place = self.lesion_part()
         box = box_of_both(self._evidence_box, place) if lesions.size else self._evidence_box
-        lung_labels = self.lung_labels[box]
-        now = np.zeros(lung_labels.shape, np.uint8)
+        found = self.ai_lesions_in(box)
+        now = np.zeros(found.shape, np.uint8)
         if lesions.size:
             start = [inner.start - outer.start for inner, outer in zip(place, box, strict=True)]
             now[tuple(slice(a, a + size) for a, size in zip(start, lesions.shape, strict=True))] = lesions
-        return Part(box, now, lung_labels)
+        return now, found
 
     @property
     def _evidence_box(self) -> Slices:
@@ -184,6 +175,11 @@ class Result:
         if kept:
             return tuple(slice(*ends) for ends in json.loads(kept))
         return tuple(slice(0, size) for size in self.evidence.shape[:3])
+
+    @property
+    def evidence_stamp(self) -> tuple[str, int]:
+        """Tells this evidence from any other, and from itself after another run."""
+        return self.evidence_node.GetID(), self.evidence_node.GetImageData().GetMTime()
 
     @property
     def lesion_stamp(self) -> int:

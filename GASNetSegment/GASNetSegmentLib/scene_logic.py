@@ -36,6 +36,7 @@ class SceneLogic:
         self.models = models
         self.case_folder = case_folder
         self._loaded: tuple[Path, object] | None = None
+        self._lung_sides: tuple[object, object] | None = None
         self._histories: dict[str, object] = {}
         self._untouched: dict[str, int] = {}
         """Stamp of each lesion, by node ID, when the AI's result was written into it."""
@@ -155,11 +156,20 @@ class SceneLogic:
         Raises:
             InputError: no result of GASNet, or its CT is gone.
         """
-        from GASNetLib.quantify import quantify
+        from GASNetLib.quantify import measure
 
         result = Result.of(segmentationNode)
-        part = result.part()
-        return quantify(_hu(result)[part.box], part.lesions, part.lung_labels, result.geometry.part(part.box))
+        lesions, box = result.lesion_part()
+        return measure(_hu(result), lesions, box, result.lung_labels, self._sides(result), result.geometry)
+
+    def _sides(self, result: Result):
+        """What the lungs of a result tell, which no brush changes: kept for the next stroke."""
+        from GASNetLib.lung_sides import LungSides
+
+        stamp = result.evidence_stamp
+        if self._lung_sides is None or self._lung_sides[0] != stamp:
+            self._lung_sides = (stamp, LungSides.of(result.lung_labels, result.geometry.spacing))
+        return self._lung_sides[1]
 
     def provenance(self, segmentationNode) -> dict:
         """Where a result comes from: model and hash, software version, threshold, device, time, notes."""
@@ -257,10 +267,11 @@ class SceneLogic:
             segmentationNode.GetDisplayNode().Modified()  # a restored state tells nobody, views least of all
         return done
 
-    def forgetUndoStates(self) -> None:
-        """Free what :meth:`undo` needs; the scene is closing."""
+    def forgetScene(self) -> None:
+        """Free what :meth:`undo` and :meth:`quantify` keep; the scene is closing."""
         self._histories.clear()
         self._untouched.clear()
+        self._lung_sides = None
 
     # --- labelled samples ---------------------------------------------------------------------------------
 

@@ -98,7 +98,7 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.batch.cancel()
         self._drop_parameters()
         self.correct.scene_closes()
-        self.logic.forgetUndoStates()
+        self.logic.forgetScene()
 
     def onSceneEndClose(self, caller, event) -> None:
         """The scene is empty now."""

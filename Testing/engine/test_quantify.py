@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import distance_transform_edt
 
 from GASNetLib.errors import InputError, ResourceError
 from GASNetLib.geometry import Geometry
+from GASNetLib.lung_sides import STEP_MM, LungSides
 from GASNetLib.lungs import LEFT, RIGHT, Lungs
+from GASNetLib.mask_box import box_around
 from GASNetLib.model import ModelInfo
 from GASNetLib.phantom import make_phantom
-from GASNetLib.quantify import MINIMAL_FOCUS_ML, quantify, report, write_report
+from GASNetLib.quantify import MINIMAL_FOCUS_ML, measure, quantify, report, write_report
 from GASNetLib.segment import Segmentation
 from GASNetLib.version import VERSION
 from GASNetLib.volume import Volume
@@ -254,3 +257,30 @@ def test_other_endings_and_unwritable_places_are_refused(ill, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ResourceError, match="cannot be written"):
         write_report(tmp_path / "file" / "r.json", made)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 2**32 - 1))
+def test_what_the_lungs_tell_is_kept_while_the_lesion_changes(seed):
+    rng = np.random.default_rng(seed)
+    hu, _, lungs = chest()
+    hu[:] = rng.integers(-900, 100, hu.shape)
+    sides = LungSides.of(lungs, GEOMETRY.spacing)
+    for _ in range(3):
+        lesions = (rng.random(hu.shape) < 0.05).astype(np.uint8)
+        lesions[:, : rng.integers(0, 15)] = 0
+        box = box_around(lesions)
+        measured = measure(hu, lesions[box], box, lungs, sides, GEOMETRY)
+        assert measured == quantify(hu, lesions, lungs, GEOMETRY)
+
+
+def test_the_nearer_lung_is_exact_to_a_cell(ill):
+    spacing = np.asarray(ill.geometry.spacing[::-1])
+    distances = [distance_transform_edt(ill.lungs != side, spacing) for side in (RIGHT, LEFT)]
+    index = np.nonzero(np.ones(ill.lungs.shape, bool))
+    labels = LungSides.of(ill.lungs, ill.geometry.spacing).given(ill.lungs[index], index)
+    right, left = (distance[index] for distance in distances)
+    clear = np.abs(right - left) > 4 * np.linalg.norm(np.maximum(STEP_MM, spacing))
+    assert clear.mean() > 0.3
+    assert np.array_equal(labels[clear] == RIGHT, (right < left)[clear])
+    assert np.array_equal(labels[ill.lungs[index] != 0], ill.lungs[ill.lungs != 0])

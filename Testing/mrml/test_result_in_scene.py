@@ -118,14 +118,33 @@ def test_quantities_follow_the_correction(logic, segmented, phantom):
     check(paint(segmented, BALL))
 
 
-def test_only_the_marked_part_is_worked_on(segmented, phantom):
-    part = Result.of(segmented).part()
+def test_quantities_follow_another_run_in_the_same_place(logic, ct, segmented, phantom):
+    logic.quantify(segmented)
+    evidence = evidence_of_phantom(phantom)
+    evidence[:, :, :48] = 0
+    logic.putResult(ct, segmented, evidence, PROVENANCE)
 
-    marked = np.argwhere((phantom.lesions != 0) | (phantom.lungs != 0))
-    assert [ends.start for ends in part.box] <= marked.min(axis=0).tolist()
-    assert part.lesions.shape == tuple(ends.stop - ends.start for ends in part.box)
-    assert part.lesions.size < 0.8 * phantom.lesions.size
-    assert np.array_equal(part.lesions, phantom.lesions[part.box])
+    lungs = np.where(evidence[..., 1], phantom.lungs, 0).astype(np.uint8)
+    expected = quantify(phantom.hu, Result.of(segmented).lesions, lungs, phantom.geometry)
+
+    assert replace(logic.quantify(segmented), foci=()) == replace(expected, foci=())
+
+
+def test_quantities_without_lesion(logic, segmented):
+    Result.of(segmented).set_lesions(np.zeros(Result.of(segmented).lesions.shape, np.uint8))
+
+    assert logic.quantify(segmented).lesion_ml == 0 and logic.quantify(segmented).lung_ml > 0
+
+
+def test_only_the_marked_part_is_worked_on(segmented, phantom):
+    lesions, box = Result.of(segmented).lesion_part()
+    now, found = Result.of(segmented).lesion_and_ai_part()
+
+    marked = np.argwhere(phantom.lesions != 0)
+    assert [ends.start for ends in box] <= marked.min(axis=0).tolist()
+    assert np.array_equal(lesions, phantom.lesions[box])
+    assert lesions.size < now.size < 0.8 * phantom.lesions.size
+    assert now.sum() == found.sum() == phantom.lesions.sum()
 
 
 def test_segment_beyond_the_ct_is_cut_to_it(segmented, ct, phantom):
@@ -138,7 +157,7 @@ def test_segment_beyond_the_ct_is_cut_to_it(segmented, ct, phantom):
     set_segment_array(segmented, LESION, np.ones((56, 104, 104), np.uint8), larger)
 
     assert Result.of(segmented).lesions.all()
-    assert Result.of(segmented).part().lesions.all()
+    assert Result.of(segmented).lesion_part()[0].all()
 
 
 def test_new_segmentation_makes_its_surfaces_the_fast_way_and_an_old_one_as_before(logic, ct, phantom):
@@ -199,7 +218,7 @@ def test_saved_scene_keeps_everything(logic, ct, segmented, phantom, scene, tmp_
     folder.mkdir()
     assert scene.SaveSceneToSlicerDataBundleDirectory(str(folder), None)
     scene.Clear(0)
-    logic.forgetUndoStates()
+    logic.forgetScene()
 
     scene.SetURL(next(folder.glob("*.mrml")).as_posix())
     assert scene.Import()
@@ -228,7 +247,7 @@ def test_exported_file_says_where_it_comes_from_and_reads_back(segmented, phanto
 
 def test_scene_closed_and_a_new_one_begun(logic, segmented, scene, phantom):
     scene.Clear(0)
-    logic.forgetUndoStates()
+    logic.forgetScene()
 
     node = logic.putResult(add_ct(phantom), None, evidence_of_phantom(phantom), PROVENANCE)
 
