@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from ..cohort import Case, Cohort
 from ..cohort.content import content_digest, voxel_digest
 from ..lungs import find_lungs
 from ..metrics import Overlap, Summary, overlap, summary
-from ..model import Model, load_model
+from ..model import Model, ModelInfo, load_model
 from ..run.errors import RunError
 from ..segment import segment
 from ..volume import Volume, read_mask, read_volume
@@ -78,7 +78,7 @@ def compare_models(
         if progress is not None:
             progress(case.name, position / len(asked))
         volume = read_volume(case.ct)
-        if _learned_from(case, volume, models):
+        if seen_in_training(case, volume, [model.info for model in models]):
             left_out.append(case.name)
         else:
             cases.append(case.name)
@@ -96,18 +96,21 @@ def compare_models(
     )
 
 
-def _learned_from(case: Case, volume: Volume, models: Sequence[Model]) -> bool:
+def seen_in_training(case: Case, volume: Volume, models: Sequence[ModelInfo]) -> bool:
     """Whether a model has seen the CT, under whatever name; by its name for models that remember no more."""
-    # Of its voxels, whatever the format; models of before this was remembered knew their files.
-    digests = {voxel_digest(volume), content_digest(case.ct)}
-    for model in models:
-        contents = model.info.training.get("trained_on_content")
-        if contents:
-            if digests & set(contents):
-                return True
-        elif case.name in model.info.training.get("trained_on", ()):
-            return True
-    return False
+    recipes = [model.training for model in models]
+    voxels, older = (_union(recipes, key) for key in ("trained_on_voxels", "trained_on_content"))
+    bare = [r for r in recipes if not (r.get("trained_on_voxels") or r.get("trained_on_content"))]
+    if case.name in _union(bare, "trained_on"):
+        return True
+    if (voxels or older) and voxel_digest(volume) in voxels | older:
+        return True
+    # Models of before voxels were remembered knew their files: only for them are these read once more.
+    return bool(older) and content_digest(case.ct) in older
+
+
+def _union(recipes: Sequence[Mapping], key: str) -> set[str]:
+    return {value for recipe in recipes for value in recipe.get(key, ())}
 
 
 def _is_none(gain: float) -> bool:
