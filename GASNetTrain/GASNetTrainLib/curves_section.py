@@ -7,10 +7,15 @@ from collections.abc import Callable, Sequence
 import slicer
 
 from GASNetLib.run.events import Event
+from GASNetSegmentLib.panel import single_shot
 
 from . import curve_words
 from .chart_axes import ChartAxes
 from .curves import CHARTS, Curves
+from .stepwise_drawing import StepwiseDrawing
+
+PLOT_VIEW = "PlotView1"
+"""Slicer's plot view: its layouts name it so."""
 
 
 class CurvesSection:
@@ -25,6 +30,8 @@ class CurvesSection:
         self._curves: Curves | None = None
         self._axes = ChartAxes()
         self._layout_before: int | None = None
+        self._drawing = StepwiseDrawing()
+        self._show_later = single_shot(0, self._show)
         for key in CHARTS:
             ui.chartBox.addItem(curve_words.chart_title(key))
         ui.curvesButton.connect("toggled(bool)", self._toggled)
@@ -49,21 +56,30 @@ class CurvesSection:
             self._curves.remove()
         self._curves = None
         self._ui.curvesButton.checked = False
+        self._drawing.finish()
 
     def _toggled(self, shown: bool) -> None:
         manager = slicer.app.layoutManager()
-        if not shown:
-            if manager is not None and self._layout_before is not None:
-                manager.setLayout(self._layout_before)
-            return
-        self._layout_before = manager.layout if manager is not None else None
+        if shown:
+            self._layout_before = manager.layout if manager is not None else None
+            _make_plot_view()
+            self._show_later.start()
+        elif manager is not None and self._layout_before is not None:
+            self._show_later.stop()
+            self._drawing.hold()
+            manager.setLayout(self._layout_before)
+            self._drawing.draw()
+
+    def _show(self) -> None:
         if self._curves is None:
             self._curves = Curves(curve_words)
+        self._drawing.hold()
         self._choose_chart()
+        self._drawing.draw()
         self._draw()
 
     def _choose_chart(self) -> None:
-        if not self._ui.curvesButton.checked or slicer.app.layoutManager() is None:
+        if self._curves is None or not self._ui.curvesButton.checked or slicer.app.layoutManager() is None:
             return
         slicer.modules.plots.logic().ShowChartInLayout(self._chart)
         self._axes.forget()
@@ -86,3 +102,13 @@ class CurvesSection:
         for widget in widgets:
             if widget.mrmlPlotViewNode().GetPlotChartNodeID() == self._chart.GetID():
                 widget.plotView().fitToContent()
+
+
+def _make_plot_view() -> None:
+    """Slicer would make its plot view only as the layout changes, which takes long enough by itself."""
+    if slicer.mrmlScene.GetSingletonNode(PLOT_VIEW, "vtkMRMLPlotViewNode") is None:
+        node = slicer.vtkMRMLPlotViewNode()
+        node.SetSingletonTag(PLOT_VIEW)
+        node.SetName(PLOT_VIEW)
+        node.SetLayoutName(PLOT_VIEW)
+        slicer.mrmlScene.AddNode(node)

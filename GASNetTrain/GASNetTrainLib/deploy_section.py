@@ -59,7 +59,9 @@ class DeploySection:
         ]
         self._ui.candidateBox.clear()
         for run, model in self._candidates:
-            self._ui.candidateBox.addItem(f"{run.name}: {model.stem}")
+            which = _("best by validation") if model == run.folder.best_model else _("latest")
+            self._ui.candidateBox.addItem(f"{run.name}: {which}")
+            self._ui.candidateBox.setItemData(self._ui.candidateBox.count - 1, str(model), qt.Qt.ToolTipRole)
         self._ui.candidateBox.currentIndex = max(0, self._ui.candidateBox.findText(chosen))
         self.update()
 

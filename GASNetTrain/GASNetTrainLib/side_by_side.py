@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import slicer
+from dataclasses import dataclass
 
+import slicer
+import vtk
+
+LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutSideBySideView
 VIEWS = ("Red", "Yellow")
 """Slice views, left and right."""
 
@@ -17,20 +21,65 @@ def new_node(name: str, position: int):
     return node
 
 
-def lay_out() -> None:
-    """Take the layout of the two views; they get their size when Slicer is next idle."""
-    manager = slicer.app.layoutManager()
-    if manager is not None:
-        manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutSideBySideView)
+@dataclass(frozen=True)
+class _View:
+    """A slice view as it was before."""
+
+    name: str
+    to_ras: vtk.vtkMatrix4x4
+    field_of_view: tuple[float, float, float]
+    volume_id: str | None
+    linked: int
+
+    @classmethod
+    def of(cls, name: str) -> _View:
+        widget = slicer.app.layoutManager().sliceWidget(name)
+        node, composite = widget.mrmlSliceNode(), widget.mrmlSliceCompositeNode()
+        to_ras = vtk.vtkMatrix4x4()
+        to_ras.DeepCopy(node.GetSliceToRAS())
+        volume = composite.GetBackgroundVolumeID()
+        return cls(name, to_ras, node.GetFieldOfView(), volume, composite.GetLinkedControl())
+
+    def restore(self) -> None:
+        widget = slicer.app.layoutManager().sliceWidget(self.name)
+        node, composite = widget.mrmlSliceNode(), widget.mrmlSliceCompositeNode()
+        composite.SetLinkedControl(self.linked)
+        composite.SetBackgroundVolumeID(self.volume_id)
+        node.GetSliceToRAS().DeepCopy(self.to_ras)
+        node.SetFieldOfView(*self.field_of_view)
+        node.UpdateMatrices()
 
 
-def show_ct(volume_node) -> None:
-    """Show the whole of a CT in both views, slices linked."""
-    manager = slicer.app.layoutManager()
-    for view in VIEWS if manager is not None else ():
-        widget = manager.sliceWidget(view)
-        widget.mrmlSliceNode().SetOrientation("Axial")
-        composite = widget.mrmlSliceCompositeNode()
-        composite.SetBackgroundVolumeID(volume_node.GetID())
-        composite.SetLinkedControl(True)
-        widget.sliceLogic().FitSliceToBackground()
+class Shown:
+    """Two results on their CT, in views that have their size; what was there before comes back."""
+
+    def __init__(self, volume_node, nodes: list) -> None:
+        """
+        Args:
+            nodes: segmentation nodes, the only ones that are shown.
+        """
+        self._views = [_View.of(name) for name in VIEWS]
+        others = [n for n in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if n not in nodes]
+        displays = [node.GetDisplayNode() for node in others]
+        self._hidden = [display for display in displays if display is not None and display.GetVisibility()]
+        self._own = [node.GetDisplayNode() for node in nodes]
+        self._set_visible(False)
+        for name in VIEWS:
+            widget = slicer.app.layoutManager().sliceWidget(name)
+            widget.mrmlSliceNode().SetOrientation("Axial")
+            composite = widget.mrmlSliceCompositeNode()
+            composite.SetBackgroundVolumeID(volume_node.GetID())
+            composite.SetLinkedControl(True)
+            widget.sliceLogic().FitSliceToBackground()
+
+    def restore(self) -> None:
+        """Views and segmentations as they were; the two results stay in the scene, hidden."""
+        for view in self._views:
+            view.restore()
+        self._set_visible(True)
+
+    def _set_visible(self, others: bool) -> None:
+        for display in self._hidden:
+            display.SetVisibility(others)
+        for display in self._own:
+            display.SetVisibility(not others)

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from GASNetLib.errors import GASNetError
-from GASNetSegmentLib.ct_nodes import ct_array, geometry_of
-from GASNetSegmentLib.panel import LAID_OUT_MS, single_shot
+from GASNetSegmentLib.panel import LAID_OUT_MS
 from GASNetSegmentLib.result import Result
-from GASNetSegmentLib.worker_client import Request
+from GASNetSegmentLib.worker_run import ProgressWidgets, WorkerRun
 
+from .choices import choice
 from .panel import TrainPanel
-from .side_by_side import lay_out, new_node, show_ct
+from .side_by_side import LAYOUT, Shown, new_node
+from .steps import Steps
+from .stepwise_drawing import StepwiseDrawing
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a model found, on its way into the scene."""
+
+    evidence: np.ndarray
+    provenance: dict
 
 
 class SideBySideSection:
@@ -27,21 +38,31 @@ class SideBySideSection:
             models: the one in use and the new one.
         """
         self._panel, self._ui, self._models = panel, panel.ui, models
-        self._titles = (_("{ct}, model in use"), _("{ct}, new model"))
         self._volume_id = ""
-        self._waiting: list[Path] = []
         self._nodes: list = []
+        self._shown: Shown | None = None
         self._possible = False
-        # Layout, CT and the second result come one after another, so that Slicer answers in between.
-        self._lay_out_later = single_shot(0, self._lay_out)
-        self._show_ct_later = single_shot(LAID_OUT_MS, self._show_ct)
-        self._ui.sideBySideButton.connect("clicked(bool)", self._start)
-        self._ui.compareVolumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.update)
+        self._layouts = slicer.app.layoutManager()
+        self._layout_before = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+        self._drawing = StepwiseDrawing()
+        self._steps = Steps(panel.problems_shown, self._steps_ended)
+        ui = self._ui
+        self.run = WorkerRun(
+            panel,
+            ProgressWidgets(ui.sideBySideProgress, ui.sideBySideStage, ui.sideBySideCancelButton),
+            self._run_changed,
+        )
+        ui.sideBySideButton.connect("clicked(bool)", self._start)
+        ui.sideBySideBackButton.connect("clicked(bool)", self.back)
+        ui.compareVolumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.update)
+        if self._layouts is not None:
+            self._layouts.connect("layoutChanged(int)", self._on_layout)
+        self.update()
 
     @property
     def busy(self) -> bool:
-        """Whether a CT is being segmented."""
-        return bool(self._waiting)
+        """Whether a CT is being segmented, or its results are on their way into the views."""
+        return self.run.running or self._steps.going_on
 
     def set_possible(self, possible: bool) -> None:
         """Tell whether there are two models."""
@@ -49,73 +70,118 @@ class SideBySideSection:
         self.update()
 
     def update(self) -> None:
-        """Show whether it can be done."""
-        chosen = self._ui.compareVolumeSelector.currentNode() is not None
-        self._ui.sideBySideButton.enabled = self._possible and chosen and not self.busy
+        """Show what can be done."""
+        some_ct = self._ui.compareVolumeSelector.currentNode() is not None
+        self._ui.sideBySideButton.enabled = self._possible and some_ct and not self.busy
+        self._ui.sideBySideBackButton.visible = self._shown is not None
+
+    def back(self) -> None:
+        """Show what was shown before, in its layout."""
+        if self._shown is not None:
+            self._drawing.hold()
+            self._layouts.setLayout(self._layout_before)
+            self._drawing.draw()
 
     def abandon(self) -> None:
         """The scene closes: what comes back has no place any more."""
-        self._lay_out_later.stop()
-        self._show_ct_later.stop()
-        self._ended()
+        self._steps.drop()
+        self.run.abandon()
+        self._drawing.finish()
+        self._nodes, self._shown = [], None
+        self._ui.sideBySideLabel.text = ""
+        self.update()
+
+    def close(self) -> None:
+        """The panel goes away."""
+        self.back()
+        self.abandon()
+        if self._layouts is not None:
+            self._layouts.disconnect("layoutChanged(int)", self._on_layout)
+
+    # --- two runs -----------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         self._panel.clear_problem()
+        self.back()
         with self._panel.problems_shown():
             self._volume_id = self._ui.compareVolumeSelector.currentNode().GetID()
-            self._nodes, self._waiting = [], list(self._models())
-            self._ui.sideBySideLabel.text = _("Segmenting with both models…")
-            self._ask()
-        self.update()
+            self._ask(self._models(), [])
 
-    def _ask(self) -> None:
-        volume = slicer.mrmlScene.GetNodeByID(self._volume_id)
-        self._panel.ask(
-            Request(self._done, self._failed, self._ended, lambda stage, share: None),
+    def _ask(self, models: tuple[Path, ...], found: list[_Found]) -> None:
+        """Have the CT segmented by the first of the models that are left."""
+        self.run.start(
             "segment",
-            ct_array(volume),
-            geometry=geometry_of(volume),
-            name=volume.GetName(),
-            model=self._waiting[0],
-            device=self._ui.deviceBox.currentText,
+            slicer.mrmlScene.GetNodeByID(self._volume_id),
+            lambda answer, read: self._answered(models[1:], [*found, _kept(answer, read)]),
+            model=models[0],
+            device=choice(self._ui.deviceBox),
             threshold=None,
             lungs_method="classical",
         )
-
-    def _done(self, answer: dict, read) -> None:
-        volume = slicer.mrmlScene.GetNodeByID(self._volume_id)
-        if not self._waiting or volume is None:
-            self._ended()
-            return
-        name = self._titles[len(self._nodes)].format(ct=volume.GetName())
-        node = new_node(name, len(self._nodes))
-        Result.put(volume, node, read(answer["evidence"]), answer["provenance"])
-        self._nodes.append(node)
-        self._waiting.pop(0)
-        if self._waiting:
-            self._ask()
-            self._lay_out_later.start()
-            return
-        old, new = (Result.of(node).provenance["model"] for node in self._nodes)
-        self._ended()
-        self._ui.sideBySideLabel.text = _("Left: {old}, in use. Right: {new}, the new one.").format(
-            old=old, new=new
+        self._ui.sideBySideLabel.text = (
+            _("2 of 2: the new model.") if found else _("1 of 2: the model in use.")
         )
 
-    def _lay_out(self) -> None:
-        lay_out()
-        self._show_ct_later.start()
+    def _answered(self, models_left: tuple[Path, ...], found: list[_Found]) -> None:
+        if slicer.mrmlScene.GetNodeByID(self._volume_id) is None:
+            self._ui.sideBySideLabel.text = _("The CT is not in the scene any more.")
+        elif models_left:
+            self._ask(models_left, found)
+        else:
+            self._put_and_show(*found)
 
-    def _show_ct(self) -> None:
-        volume = slicer.mrmlScene.GetNodeByID(self._volume_id)
-        if volume is not None:
-            show_ct(volume)
-
-    def _failed(self, error: GASNetError, details: str) -> None:
-        self._ended()
-        self._panel.show_problem(error, details)
-
-    def _ended(self) -> None:
-        self._waiting, self._nodes = [], []
-        self._ui.sideBySideLabel.text = ""
+    def _run_changed(self) -> None:
+        if not self.run.running:
+            self._ui.sideBySideLabel.text = ""
         self.update()
+
+    # --- both results -------------------------------------------------------------------------------------
+
+    def _put_and_show(self, old: _Found, new: _Found) -> None:
+        """In steps, for each keeps Slicer busy for a while."""
+        self._nodes = []
+        self._ui.sideBySideLabel.text = _("Left: {old}, in use. Right: {new}, the new one.").format(
+            old=old.provenance["model"], new=new.provenance["model"]
+        )
+        self._steps.begin(
+            (0, lambda: self._put(_("{ct}, model in use"), old)),
+            (0, lambda: self._put(_("{ct}, new model"), new)),
+            (0, self._lay_out),
+            (LAID_OUT_MS, self._show),
+        )
+        self.update()
+
+    def _put(self, title: str, found: _Found) -> None:
+        volume = slicer.mrmlScene.GetNodeByID(self._volume_id)
+        node = new_node(title.format(ct=volume.GetName()), len(self._nodes))
+        self._nodes.append(node)
+        Result.put(volume, node, found.evidence, found.provenance)
+
+    def _lay_out(self) -> None:
+        if self._layouts is None:
+            return
+        self._drawing.hold()
+        if self._layouts.layout != LAYOUT:
+            self._layout_before = self._layouts.layout
+        self._layouts.setLayout(LAYOUT)
+
+    def _show(self) -> None:
+        if self._layouts is not None:
+            self._shown = Shown(slicer.mrmlScene.GetNodeByID(self._volume_id), self._nodes)
+
+    def _steps_ended(self) -> None:
+        self._drawing.draw()
+        self.update()
+
+    def _on_layout(self, layout: int) -> None:
+        """Another layout was chosen, perhaps with Slicer's own button."""
+        if layout != LAYOUT and self._shown is not None:
+            self._shown.restore()
+            self._shown = None
+            self._ui.sideBySideLabel.text = ""
+            self.update()
+
+
+def _kept(answer: dict, read: Callable[[str], np.ndarray]) -> _Found:
+    """A copy, for the worker's files are removed."""
+    return _Found(np.array(read(answer["evidence"])), answer["provenance"])

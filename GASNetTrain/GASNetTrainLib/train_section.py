@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from GASNetLib.errors import InputError
 from GASNetLib.training.presets import PRESETS
 
+from .choices import choice, fill_devices, fill_presets, preset_about
 from .cohort_section import CohortSection
 from .model_names import model_name
 from .pace import Pace
@@ -23,11 +24,6 @@ from .words import duration
 
 if TYPE_CHECKING:
     from .run_handle import RunHandle
-
-PRESETS_OFFERED = ("finetune", "quick", "improved", "paper", "supervised", "mil", "smoke")
-"""What most people want comes first."""
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 class TrainSection:
@@ -46,10 +42,8 @@ class TrainSection:
         self._begun = ""
         self._measuring: Task | None = None
         self._measured: dict[tuple[str, str], Pace] = {}
-        for name in PRESETS_OFFERED:
-            self._ui.presetBox.addItem(name)
-        for device in DEVICES:
-            self._ui.deviceBox.addItem(device)
+        fill_presets(self._ui.presetBox)
+        fill_devices(self._ui.deviceBox)
         self._ui.runHomeEdit.currentPath = str(panel.logic.run_home)
         self._ui.presetBox.connect("currentIndexChanged(int)", self.update)
         self._ui.deviceBox.connect("currentIndexChanged(int)", self.update)
@@ -73,8 +67,8 @@ class TrainSection:
 
     def update(self) -> None:
         """Show what the choices mean, and whether they can be trained with."""
-        ui, preset = self._ui, self._ui.presetBox.currentText
-        ui.presetLabel.text = f"{_about(preset)} {self._estimate(preset)}"
+        ui, preset = self._ui, choice(self._ui.presetBox)
+        ui.presetLabel.text = f"{preset_about(preset)} {self._estimate(preset)}"
         checked = self._cohort.cohort.is_checked
         ui.trainButton.enabled = checked
         ui.measureButton.enabled = checked and self._measuring is None
@@ -83,7 +77,7 @@ class TrainSection:
         ui.trainLabel.text = self._begun if checked else _("Check the cohort first.")
 
     def _estimate(self, preset: str) -> str:
-        device = self._ui.deviceBox.currentText
+        device = choice(self._ui.deviceBox)
         measured = self._measured.get((preset, device))
         pace = measured or self._pace_of_earlier(preset, device)
         if pace is None:
@@ -107,7 +101,7 @@ class TrainSection:
 
     def _measure(self) -> None:
         self._panel.clear_problem()
-        preset, device = self._ui.presetBox.currentText, self._ui.deviceBox.currentText
+        preset, device = choice(self._ui.presetBox), choice(self._ui.deviceBox)
         with self._panel.problems_shown():
             task = self._panel.logic.beginMeasuring(self._cohort.cohort.usable, preset, device)
             self._measuring = self._panel.follow(
@@ -136,9 +130,9 @@ class TrainSection:
             run = self._panel.logic.startTraining(
                 self._cohort.cohort,
                 Path(self._ui.runHomeEdit.currentPath) / name,
-                self._ui.presetBox.currentText,
+                choice(self._ui.presetBox),
                 start,
-                self._ui.deviceBox.currentText,
+                choice(self._ui.deviceBox),
                 queued=self._ui.queueBox.checked,
             )
             self._ui.runNameEdit.text = _free_name()
@@ -146,19 +140,6 @@ class TrainSection:
             self._begun = begun.format(training=run.name)
             self._on_started(run)
         self.update()
-
-
-def _about(preset: str) -> str:
-    """What a preset is for."""
-    return {
-        "finetune": _("From a model to your own CTs: hours on a GPU."),
-        "quick": _("Minutes on a GPU, longer on a CPU; without the adversarial part."),
-        "improved": _("All terms, from a warm start; the best that was found for a training from scratch."),
-        "paper": _("As published: 14,000 iterations."),
-        "supervised": _("For comparison: from the CTs with marked lesions alone."),
-        "mil": _("For comparison: from what is known of whole CTs (diseased or healthy), without any mask."),
-        "smoke": _("A few iterations, to try whether everything works. The model is of no use."),
-    }[preset]
 
 
 def _free_name() -> str:

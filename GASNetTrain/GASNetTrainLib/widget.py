@@ -61,6 +61,7 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The module goes away (reload, Slicer ends): tasks end, trainings go on."""
         slicer.app.disconnect("lastWindowClosed()", self.onLastWindowClosed)
         self.watch.stop()
+        self.side_by_side.close()
         self.removeObservers()
         self.panel.close()
 

@@ -297,8 +297,25 @@ class qSlicerLayoutManager(QtCore.QObject):
         return self._logic.GetMRMLScene()
 
 
+class RenderPause:
+    """Counts who wants that a view draws nothing, as ctkVTKAbstractView does."""
+
+    _pauses = 0
+
+    def pauseRender(self) -> int:
+        self._pauses += 1
+        return self._pauses
+
+    def resumeRender(self) -> int:
+        self._pauses -= 1
+        return self._pauses
+
+    def isRenderPaused(self) -> bool:
+        return self._pauses > 0
+
+
 @stand_in
-class qMRMLSliceView(QtWidgets.QWidget):
+class qMRMLSliceView(RenderPause, QtWidgets.QWidget):
     def scheduleRender(self) -> None:
         pass
 
@@ -359,7 +376,7 @@ class qMRMLSliceWidget(qMRMLWidget):
 
 
 @stand_in
-class qMRMLThreeDView(QtWidgets.QWidget):
+class qMRMLThreeDView(RenderPause, QtWidgets.QWidget):
     def __init__(self, node: Any):
         QtWidgets.QWidget.__init__(self)
         self._node = node

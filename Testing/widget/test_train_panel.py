@@ -71,8 +71,23 @@ def select(tree, names):
             group.child(row).setSelected(group.child(row).text(0) in names)
 
 
+def choose(box, name):
+    """Choose by the engine's name."""
+    box.setCurrentIndex(box.findData(name))
+
+
 def trigger(widget, text):
     next(action for action in widget.actions() if text in action.text).trigger()
+
+
+def shown_chart(host):
+    """The chart in Slicer's plot view, once it is there."""
+
+    def chart():
+        widget = slicer.app.layoutManager().plotWidget(0)
+        return widget is not None and widget.mrmlPlotViewNode().GetPlotChartNode()
+
+    return host.wait_until(chart, SECONDS, "a chart is shown")
 
 
 def column(table, number):
@@ -240,13 +255,13 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     assert ["refused"] not in cases(ui.cohortTree, 1).values(), cases(ui.cohortTree, 2)
     assert not groups(ui.cohortTree)["labelled"].child(0).icon(0).isNull()
 
-    ui.presetBox.currentText = "smoke"
+    choose(ui.presetBox, "smoke")
     assert "not measured yet" in ui.presetLabel.text
     ui.measureButton.click()
     host.wait_until(lambda: ui.measureButton.enabled, SECONDS, "the measurement ends")
     assert "as measured" in ui.presetLabel.text, ui.problemLabel.text
     ui.startBox.currentIndex = ui.startBox.count - 1
-    ui.deviceBox.currentText = "cpu"
+    choose(ui.deviceBox, "cpu")
     ui.runNameEdit.text = "evening"
     assert ui.trainButton.enabled
     ui.trainButton.click()
@@ -273,13 +288,32 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     phantom = make_phantom(seed=1, shape=(24, 48, 48), lesions="moderate")
     ui.compareVolumeSelector.setCurrentNode(volume_node_of(phantom.hu, phantom.geometry, "Open"))
     ui.sideBySideButton.click()
+    assert filled.side_by_side.busy and ui.sideBySideLabel.text.startswith("1 of 2")
+    ui.sideBySideCancelButton.click()
+    host.wait_until(lambda: not filled.side_by_side.busy, SECONDS, "it is cancelled")
+    assert "Cancelled" in ui.sideBySideStage.text and ui.sideBySideLabel.text == ""
+    assert slicer.util.getNodesByClass("vtkMRMLSegmentationNode") == []
+
+    layouts = slicer.app.layoutManager()
+    earlier = layouts.layout
+    right = layouts.sliceWidget("Yellow").mrmlSliceNode()
+    orientation = right.GetOrientation()
+    ui.sideBySideButton.click()
     host.wait_until(lambda: not filled.side_by_side.busy, SECONDS, "both results are there")
     results = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
     assert [node.GetName() for node in results] == ["Open, model in use", "Open, new model"]
+    assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutSideBySideView
     views = [node.GetDisplayNode().GetNthViewNodeID(0) for node in results]
     assert views == ["vtkMRMLSliceNodeRed", "vtkMRMLSliceNodeYellow"]
     assert Result.of(results[0]).provenance["model"] != Result.of(results[1]).provenance["model"]
     assert ui.sideBySideLabel.text.endswith("Right: evening, the new one.")
+    assert right.GetOrientation() == "Axial" != orientation
+    views = [layouts.sliceWidget(name).sliceView() for name in layouts.sliceViewNames()]
+    host.wait_until(lambda: not any(v.isRenderPaused() for v in views), SECONDS, "all views draw again")
+    ui.sideBySideBackButton.click()
+    assert layouts.layout == earlier and right.GetOrientation() == orientation
+    assert not any(node.GetDisplayNode().GetVisibility() for node in results)
+    assert ui.sideBySideBackButton.isHidden()
 
     before = filled.logic.modelInUse()
     ui.compareButton.click()
@@ -354,7 +388,7 @@ def test_a_zoomed_chart_stays_as_it_is_while_the_training_goes_on(host, panel, t
     panel.watch.take(panel.logic.openRun(folder.path))
     panel.ui.chartBox.currentText = "Segmentation error"
     panel.ui.curvesButton.click()
-    chart = slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNode()
+    chart = shown_chart(host)
 
     def await_axes(iteration):
         host.wait_until(lambda: chart.GetXAxisRange()[1] >= iteration, SECONDS, "the axes follow")
