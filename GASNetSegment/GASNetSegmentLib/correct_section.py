@@ -15,8 +15,9 @@ EFFECTS = ("Paint", "Erase", "Islands", "Smoothing", "Grow from seeds", "Scissor
 UNDO_STATES = 10
 QUIET_MS = 250
 EDITOR_MS = 1000
-"""The Segment Editor takes its time over a CT that is new to it, and nothing else moves then. It gets a
-result when figures and surface are there; a person needs longer to reach for a brush."""
+"""The Segment Editor takes its time over a CT that is new to it (its Threshold effect copies all of it), and
+nothing else moves then. It gets a result when the section is opened, or else when figures and surface are
+there; a person needs longer to reach for a brush."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class CorrectSection:
         self.editor.sourceVolumeNodeSelectorVisible = False
         self.editor.switchToSegmentationsButtonVisible = False
         self._ui.editorPlace.layout().addWidget(self.editor)
+        self._ui.correctSection.connect("contentsCollapsed(bool)", self._on_collapsed)
         self._ui.maskToLungsBox.connect("toggled(bool)", self._apply_masking)
         self._ui.originalBox.connect("toggled(bool)", self.show_original)
         self._ui.originalButton.connect("clicked(bool)", self._back_to_original)
@@ -88,15 +90,24 @@ class CorrectSection:
         if self.editor.mrmlSegmentEditorNode() is None:
             self.editor.setMRMLSegmentEditorNode(_editor_node())
         self._edit_later.stop()
-        if result is None:
-            self.editor.setSegmentationNode(None)
+        edited = self.editor.segmentationNode()
+        if result is None or (self._ui.correctSection.collapsed and edited is not result.node):
+            self.editor.setSegmentationNode(None)  # one that is edited already keeps what Undo knows of it
         elif self._theirs is not None:  # only while the module is shown: the editor's node is shared
             self._edit_later.start()
         self.show_original()
         self.show_changes()
 
+    def _on_collapsed(self, collapsed: bool) -> None:
+        if collapsed:
+            self.editor.setActiveEffect(None)  # a brush that nobody sees must not paint
+        elif self._result is not None and self._theirs is not None:
+            with slicer.util.WaitCursor():
+                self._edit()
+
     def _edit(self) -> None:
         """Give the editor the result."""
+        self._edit_later.stop()
         self.editor.setSegmentationNode(self._result.node)
         self.editor.setSourceVolumeNode(self._result.ct_or_none)
         self.editor.setCurrentSegmentID(LESION)

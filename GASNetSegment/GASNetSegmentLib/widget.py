@@ -160,7 +160,6 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         else:
             self.panel.parameters.segmentation = node  # which shows it
         self.ui.resultSection.collapsed = False
-        self.ui.correctSection.collapsed = False
         self._present()
 
     def _present(self) -> None:
@@ -199,6 +198,7 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._stamp = stamp
             self.result.refresh_soon()
             self.correct.refresh_soon()
+        self.result.refresh_surfaces_soon()
 
     def _on_changes(self, corrected: bool) -> None:
         self.result.set_corrected(corrected)

@@ -74,7 +74,8 @@ def wait_for_figures(host, panel) -> None:
     host.wait_until(lambda: panel.ui.quantityTable.rowCount == 3, 60, "the figures")
 
 
-def wait_for_editor(host, panel, node) -> None:
+def open_editor(host, panel, node) -> None:
+    panel.ui.correctSection.collapsed = False
     host.wait_until(lambda: panel.correct.editor.segmentationNode() is node, 60, "the editor")
 
 
@@ -250,7 +251,7 @@ def test_correction_is_told_and_guarded(host, panel, shown, phantom):
 
 
 def test_undo_in_the_editor_is_measured_too(host, panel, shown):
-    wait_for_editor(host, panel, shown)
+    open_editor(host, panel, shown)
     panel.correct.editor.saveStateForUndo()
     change_lesion(shown, BALL)
     host.wait_until(lambda: "Dice" in panel.ui.changesLabel.text, 10, "the changes")
@@ -297,9 +298,35 @@ def test_new_result_is_shown_where_its_largest_focus_lies(panel, shown):
     assert red.GetSliceToRAS().GetElement(2, 3) == pytest.approx(expected[2])
 
 
+def test_editor_gets_a_result_when_it_is_opened(panel, shown):
+    """The Segment Editor takes long over a CT: who only wants figures does not wait for it."""
+    editor = panel.correct.editor
+    assert panel.ui.correctSection.collapsed and editor.segmentationNode() is None
+
+    panel.ui.correctSection.collapsed = False
+    assert editor.segmentationNode() is shown and editor.sourceVolumeNode() is result_in(shown).ct
+
+    editor.setActiveEffectByName("Paint")
+    panel.ui.correctSection.collapsed = True
+    assert editor.activeEffect() is None
+
+
+def test_only_what_is_visible_gets_a_surface(host, panel, shown):
+    def has_surface(segment_id: str) -> bool:
+        return shown.GetSegmentation().GetSegment(segment_id).GetRepresentation("Closed surface") is not None
+
+    panel.result.present()
+    panel.result.refresh_soon()
+    host.wait_until(lambda: has_surface("Lesion"), 20, "the surface")
+    assert not has_surface("Lungs")
+
+    shown.GetDisplayNode().SetSegmentVisibility("Lungs", True)
+    host.wait_until(lambda: has_surface("Lungs"), 20, "the surface of the lungs")
+
+
 def test_editor_is_set_up_for_the_lesion_and_gives_back_what_it_took(host, panel, shown):
     node = panel.correct.editor.mrmlSegmentEditorNode()
-    wait_for_editor(host, panel, shown)
+    open_editor(host, panel, shown)
     assert panel.correct.editor.sourceVolumeNode() is result_in(shown).ct
     assert panel.correct.editor.currentSegmentID() == "Lesion"
     assert node.GetOverwriteMode() == slicer.vtkMRMLSegmentEditorNode.OverwriteNone
