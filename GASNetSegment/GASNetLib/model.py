@@ -40,6 +40,7 @@ DEFAULT_PREPROCESSING = {
     "window_hu": list(WINDOW_HU),
     "margin_mm": 5.0,
     "reach_mm": None,
+    "patch": None,
 }
 
 
@@ -51,7 +52,8 @@ class ModelInfo:
         name: shown to people.
         segmenter, generator: architectures as the networks give them; ``generator`` None if there is none.
         preprocessing: ``shape`` (depth, height, width), ``window_hu`` (low, high), ``margin_mm`` of the box,
-            ``reach_mm`` around the lungs beyond which no lesion is looked for (None: no limit).
+            ``reach_mm`` around the lungs beyond which no lesion is looked for (None: no limit), ``patch``
+            (depth, height, width) that the networks learned on (None: whole crops).
         threshold: probability above which a voxel is lesion.
         training: provenance: data, recipe, seed, duration, parent model.
         metrics: figures on data the model was not trained on, as the model card gives them.
@@ -209,6 +211,8 @@ def _parsed(text: str | None, path: Path) -> ModelInfo:
         sound = sound and 0.0 <= float(info.preprocessing["margin_mm"]) <= 100.0
         reach = info.preprocessing.get("reach_mm")
         sound = sound and (reach is None or 0.0 <= float(reach) <= 100.0)
+        patch = info.preprocessing.get("patch")
+        sound = sound and (patch is None or (len(patch) == 3 and min(int(n) for n in patch) >= 16))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"The description in {path.name} is incomplete ({error}).", "Export the model again."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -17,6 +17,7 @@ from .errors import Cancelled, ModelError
 from .geometry import Geometry
 from .lungs import Lungs, find_lungs, lung_box
 from .model import Model, ModelInfo
+from .patches import in_patches
 from .reach import within_reach
 from .threshold import checked_threshold
 from .volume import WINDOW_HU, Volume, check_chest_ct
@@ -98,7 +99,7 @@ def segment(
         grid = _model_grid(lungs, model.info)
         crop = normalise(to_network(volume, grid))
     with run.stage("network", "Looking for lesions", 0.45):
-        values, device, notes = _probability(model, crop, lungs, grid, device)
+        values, device, notes = _probability(model, crop, volume, lungs, grid, device)
     with run.stage("restore", "Bringing the result back to the CT", 0.75):
         probability = from_network(values, grid, volume.geometry)
     run.report("Done", 1.0)
@@ -151,7 +152,7 @@ def restore_healthy(
         grid = _model_grid(lungs, model.info)
         crop = normalise(to_network(volume, grid))
     with run.stage("network", "Looking for lesions", 0.35):
-        mask, device, _ = _probability(model, crop, lungs, grid, device)
+        mask, device, _ = _probability(model, crop, volume, lungs, grid, device)
     with run.stage("generator", "Restoring the healthy look", 0.45):
         change = mask * (denormalise(_forward(model.generator, crop, device)) - denormalise(crop))
     with run.stage("restore", "Bringing the result back to the CT", 0.85):
@@ -189,10 +190,11 @@ def _model_grid(lungs: Lungs, info: ModelInfo) -> Geometry:
 
 
 def _probability(
-    model: Model, crop: np.ndarray, lungs: Lungs, grid: Geometry, device: str
+    model: Model, crop: np.ndarray, volume: Volume, lungs: Lungs, grid: Geometry, device: str
 ) -> tuple[np.ndarray, str, tuple[str, ...]]:
     """M̂ on the network's grid, the device it was computed on, and a note if that is not the wanted one."""
-    logits, device, notes = _logits(model, crop, device)
+    patch = model.info.preprocessing.get("patch") if volume.intensities == "window" else None
+    logits, device, notes = _logits(model, crop, patch, device)
     reach = model.info.preprocessing.get("reach_mm")
     if reach is None:
         return _sigmoid(logits), device, notes
@@ -201,23 +203,28 @@ def _probability(
     return _sigmoid(logits) * near, device, notes
 
 
-def _logits(model: Model, crop: np.ndarray, device: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
+def _logits(
+    model: Model, crop: np.ndarray, patch: Sequence[int] | None, device: str
+) -> tuple[np.ndarray, str, tuple[str, ...]]:
     try:
-        return _forward(model.segmenter, crop, device), device, ()
+        return _forward(model.segmenter, crop, device, patch), device, ()
     except RuntimeError as error:  # out of memory and a lost device are kinds of it
         if device == "cpu":
             raise
         torch.cuda.empty_cache()
         note = f"The GPU failed ({str(error).splitlines()[0]}): the CPU was used."
-        return _forward(model.segmenter, crop, "cpu"), "cpu", (note,)
+        return _forward(model.segmenter, crop, "cpu", patch), "cpu", (note,)
 
 
-def _forward(network: torch.nn.Module, crop: np.ndarray, device: str) -> np.ndarray:
-    """One pass over the whole crop (depth, height, width), float32."""
+def _forward(
+    network: torch.nn.Module, crop: np.ndarray, device: str, patch: Sequence[int] | None = None
+) -> np.ndarray:
+    """The network's values for a crop (depth, height, width), float32, in one pass or in patches."""
     network = network.to(device)
     x = torch.from_numpy(crop)[None, None].to(device, memory_format=torch.channels_last_3d)
     with torch.inference_mode():
-        values = network(x)[0, 0].float().cpu().numpy()
+        given = network(x) if patch is None else in_patches(network, x, patch)
+        values = given[0, 0].float().cpu().numpy()
     if not np.isfinite(values).all():  # it would read as "no lesion"
         raise ModelError("The model gave values that are not numbers.", "Choose another model.")
     return values

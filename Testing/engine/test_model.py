@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 from GASNetLib.errors import ModelError, ResourceError
 from GASNetLib.model import (
+    DEFAULT_PREPROCESSING,
     METADATA_KEY,
     ModelInfo,
     find_models,
@@ -145,6 +146,7 @@ def test_altered_weights_are_refused(package):
         ({"segmenter": None}, "incomplete"),
         ({"preprocessing": {"shape": [40, 160]}}, "incomplete"),
         ({"preprocessing": {"shape": [4, 4, 4], "window_hu": [-1250, 250], "margin_mm": 5}}, "no sense"),
+        ({"preprocessing": {**DEFAULT_PREPROCESSING, "patch": [4, 4, 4]}}, "no sense"),
         ({"preprocessing": {"shape": [40, 160, 160], "window_hu": [0, 1], "margin_mm": 5}}, "no sense"),
         ({"threshold": 7}, "no sense"),
         ({"threshold": "0.3"}, "no sense"),

@@ -85,6 +85,16 @@ def test_with_a_reach_nothing_is_found_far_from_the_lungs(volume, model, result)
     assert np.allclose(near.probability[inside], result.probability[inside], atol=1e-6)
 
 
+def test_images_of_0_to_255_are_seen_in_the_patches_that_the_network_learned_on(volume, model, result):
+    in_patches = replace(model, info=replace(model.info, preprocessing={**PREPROCESSING, "patch": [16] * 3}))
+    equalised = replace(volume, intensities="window")
+    whole, parts = (segment(equalised, m, device="cpu", lungs=result.lungs) for m in (model, in_patches))
+    difference = np.abs(parts.probability - whole.probability)[result.lungs.labels > 0]
+    assert 0 < difference.mean() < 0.05
+    of_hu = segment(volume, in_patches, device="cpu", lungs=result.lungs)
+    np.testing.assert_array_equal(of_hu.probability, result.probability)
+
+
 def test_the_threshold_is_a_view(result):
     low, high = result.with_threshold(0.2), result.with_threshold(0.8)
     assert low.probability is result.probability

@@ -36,7 +36,11 @@ def write_package(
     info = ModelInfo(
         name=str(provenance.get("name", settings.name)),
         segmenter=dict(settings.segmenter),
-        preprocessing={**DEFAULT_PREPROCESSING, "reach_mm": settings.reach_mm},
+        preprocessing={
+            **DEFAULT_PREPROCESSING,
+            "reach_mm": settings.reach_mm,
+            "patch": list(settings.patch),
+        },
         threshold=state.progress.threshold if validation is None else validation.threshold,
         training=training,
         metrics={} if validation is None else {"validation": asdict(validation)},
