@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from GASNetLib.networks import create_discriminator, create_generator, create_segmenter
-from GASNetLib.networks.blocks import upsampled
+from GASNetLib.networks.blocks import normalisation, upsampled
+from GASNetLib.networks.generator import OneChannelConv
 
 
 @pytest.mark.parametrize("size", [(16, 32, 32), (17, 30, 35), (40, 16, 21)])
@@ -43,13 +44,43 @@ def test_transposed_convolutions_leave_stripes_on_even_tissue_and_resizing_does_
         assert inside.std() < 1e-6
 
 
-def test_interpolation_keeps_its_values_where_the_channels_come_to_lie_last():
-    x, size = torch.randn(2, 4, 5, 6, 7), torch.Size((9, 12, 15))
-    plain = torch.nn.functional.interpolate(x, size=size, mode="trilinear", align_corners=False)
-    with torch.inference_mode():
-        ours = upsampled(x, size)
-    assert torch.allclose(ours, plain, atol=1e-5)
-    assert ours.is_contiguous(memory_format=torch.channels_last_3d)
+def same_with_gradients(ours, plain, x: torch.Tensor, *parameters: torch.Tensor) -> None:
+    """Both functions of a volume give the same, and the same gradients."""
+    values, expected = ours(x), plain(x)
+    assert torch.allclose(values, expected, atol=1e-5)
+    upstream, inputs = torch.randn_like(expected), (x, *parameters)
+    found = torch.autograd.grad(values, inputs, upstream)
+    for one, other in zip(found, torch.autograd.grad(expected, inputs, upstream), strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-4 * other.abs().max().item())
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+@pytest.mark.parametrize("size", [(10, 12, 14), (9, 13, 15), (5, 6, 7)])
+def test_interpolation_by_products_is_the_trilinear_one(size, layout):
+    torch.manual_seed(0)
+    x = torch.randn(2, 4, 5, 6, 7).contiguous(memory_format=layout).requires_grad_()
+
+    def plain(x):
+        return torch.nn.functional.interpolate(x, size=size, mode="trilinear", align_corners=False)
+
+    with torch.inference_mode():  # what is remembered from here must serve gradients too
+        assert torch.allclose(upsampled(x, torch.Size(size)), plain(x), atol=1e-5)
+    same_with_gradients(lambda x: upsampled(x, torch.Size(size)), plain, x)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+def test_normalisation_is_that_of_each_channel(layout):
+    torch.manual_seed(0)
+    x = (torch.randn(2, 4, 16, 48, 48) * 3 + 5).contiguous(memory_format=layout).requires_grad_()
+    ours = normalisation("instance", 4)
+    torch.nn.init.normal_(ours.weight)
+    same_with_gradients(ours, lambda x: torch.nn.InstanceNorm3d.forward(ours, x), x, ours.weight, ours.bias)
+
+
+def test_a_convolution_to_one_channel_by_the_slices_of_its_kernel_is_the_plain_one():
+    torch.manual_seed(0)
+    ours, x = OneChannelConv(3, 7), torch.randn(2, 3, 8, 9, 10, requires_grad=True)
+    same_with_gradients(ours, lambda x: torch.nn.Conv3d.forward(ours, x), x, ours.weight, ours.bias)
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "resize"])

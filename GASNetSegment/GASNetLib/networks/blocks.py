@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import nn
 
@@ -13,10 +15,22 @@ def normalisation(kind: str, channels: int) -> nn.Module:
         ValueError: unknown kind.
     """
     if kind == "instance":
-        return nn.InstanceNorm3d(channels, affine=True)
+        return InstanceNorm(channels, affine=True)
     if kind == "none":
         return nn.Identity()
     raise ValueError(f"unknown normalisation {kind!r}")
+
+
+class InstanceNorm(nn.InstanceNorm3d):
+    """Instance normalisation; on a CPU by the kernel of group normalisation, which is several times as fast.
+
+    Contiguous, as with the channels last that kernel loses digits (errors of 2e-4, torch 2.13).
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.device.type != "cpu":
+            return super().forward(x)
+        return nn.functional.group_norm(x.contiguous(), self.num_features, self.weight, self.bias, self.eps)
 
 
 class PaddedConv(nn.Conv3d):
@@ -78,9 +92,19 @@ class Bottlenecks(nn.Module):
 def upsampled(x: torch.Tensor, size: torch.Size) -> torch.Tensor:
     """``x`` brought to a spatial size by trilinear interpolation (any size, odd ones too).
 
-    Instance normalisation leaves the channels first; with them last a CPU interpolates several times as fast.
-    Only without gradients: those of a generator with a batch of one came out wrong (torch 2.13).
+    On a CPU axis by axis as products with a matrix, which take half of the time, in bfloat16 an eighth.
     """
-    if x.device.type == "cpu" and not torch.is_grad_enabled():
-        x = x.contiguous(memory_format=torch.channels_last_3d)
-    return nn.functional.interpolate(x, size=size, mode="trilinear", align_corners=False)
+    if x.device.type != "cpu":
+        return nn.functional.interpolate(x, size=size, mode="trilinear", align_corners=False)
+    x = x.contiguous()
+    depth, height, width = (_weights(old, new, x.dtype) for old, new in zip(x.shape[2:], size, strict=True))
+    x = (depth @ x.flatten(3)).unflatten(3, x.shape[3:])
+    return height @ x @ width.T
+
+
+@lru_cache(maxsize=64)
+def _weights(old: int, new: int, dtype: torch.dtype) -> torch.Tensor:
+    """Matrix (new, old) of the linear interpolation of ``old`` values to ``new``."""
+    with torch.inference_mode(False), torch.no_grad():
+        values = torch.eye(old, device="cpu")[None]
+        return nn.functional.interpolate(values, size=new, mode="linear", align_corners=False)[0].T.to(dtype)

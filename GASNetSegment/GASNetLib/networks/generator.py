@@ -77,6 +77,27 @@ class ResizeUp(nn.Conv3d):
 UPSAMPLINGS = {"transposed": TransposedUp, "resize": ResizeUp}
 
 
+class OneChannelConv(nn.Conv3d):
+    """Convolution of odd ``kernel`` to one channel that keeps the size.
+
+    A CPU's library computes 8 to 16 channels at a time: for a single one most of that is thrown away. There
+    each slice of the kernel gives a channel of its own; they are shifted and added.
+    """
+
+    def __init__(self, inputs: int, kernel: int) -> None:
+        super().__init__(inputs, 1, kernel, padding=kernel // 2, padding_mode="reflect")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.device.type != "cpu":
+            return super().forward(x)
+        border = [size // 2 for size in reversed(self.kernel_size) for _ in range(2)]
+        padded = nn.functional.pad(x, border, mode="reflect")
+        slices = nn.functional.conv3d(padded, self.weight[0].transpose(0, 1).unsqueeze(2)).float()
+        depth = x.shape[2]
+        shifted = [slices[:, i : i + 1, i : i + depth] for i in range(len(slices[0]))]
+        return torch.stack(shifted).sum(0) + self.bias.view(1, 1, 1, 1, 1)
+
+
 class Generator(nn.Module):
     """7³ convolution, two stride-2 steps down, residual blocks, two steps up, 7³ convolution, ``tanh``."""
 
@@ -95,7 +116,7 @@ class Generator(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.ups = nn.ModuleList(UPSAMPLINGS[config.upsampling](2 * c, c) for c in (2 * n, n))
         self.up_norms = nn.ModuleList(normalisation(config.norm, c) for c in (2 * n, n))
-        self.head = nn.Conv3d(n, 1, 7, padding=3, padding_mode="reflect")
+        self.head = OneChannelConv(n, 7)
         self.apply(_initialise)
         if config.identity:
             nn.init.zeros_(self.head.weight)
