@@ -288,13 +288,15 @@ def test_too_little_memory_even_for_one_volume_ends_with_advice(tmp_path):
     assert "too small even for one volume" in run.state().cause
 
 
+TWO_PROCESSES = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+
+
 def test_two_processes_with_torchrun_give_the_losses_of_one(tmp_path):
     # Sums in another order differ in the last digit; with small steps of Adam the difference stays there.
     small_steps = {f"optimisation.rate_{name}": 1e-5 for name in "sgd"} | {"iterations": 4}
     alone, shared = (prepared(tmp_path / name, small_steps) for name in ("alone", "shared"))
     assert finish(alone)[0] == 0
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    status, said = finish(shared, *launcher)
+    status, said = finish(shared, *TWO_PROCESSES)
     assert status == 0, said
     assert len(losses(shared)) == len(losses(alone)) == 4
     for ours, theirs in zip(losses(shared), losses(alone), strict=True):
@@ -303,13 +305,33 @@ def test_two_processes_with_torchrun_give_the_losses_of_one(tmp_path):
 
 def test_a_stop_while_two_processes_prepare_the_cases_ends_both(tmp_path):
     run = prepared(tmp_path / "run")
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    both = start(run, *launcher, PREPARE_SECONDS="1000")
+    both = start(run, *TWO_PROCESSES, PREPARE_SECONDS="1000")
     wait_until(lambda: bool(run.events()) or both.poll() is not None)
     assert run.stop(patience=300) == "stopped"
     said = both.communicate(timeout=300)[1]
     assert both.returncode == 0, said
     assert run.state().state == "stopped" and not run.stop_file.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no signals here")
+@pytest.mark.parametrize(
+    ("iteration", "to_launcher"),
+    [(0, False), (2, False), (2, True)],
+    ids=["while the cases are prepared", "while it trains", "by the launcher"],
+)
+def test_sigterm_to_one_of_two_processes_ends_both_with_a_checkpoint(tmp_path, iteration, to_launcher):
+    run = prepared(tmp_path / "run", {"iterations": 1000})
+    preparing = {} if iteration else {"PREPARE_SECONDS": "1000"}
+    both = start(run, *TWO_PROCESSES, **preparing)
+    wait_until(lambda: bool(run.events()) or both.poll() is not None)
+    wait_for_iteration(run, iteration, both)
+    os.kill(both.pid if to_launcher else run.process().pid, signal.SIGTERM)
+    said = both.communicate(timeout=300)[1]
+    assert to_launcher or both.returncode == 0, said
+    state, (checkpoint, _) = run.state(), latest_checkpoint(run.checkpoints)
+    assert state.state == "stopped" and iteration <= state.iteration < 1000
+    assert iteration == 0 or checkpoint.progress["iteration"] == state.iteration
+    assert not run.stop_file.exists()
 
 
 @pytest.fixture

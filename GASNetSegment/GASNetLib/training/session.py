@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..cohort import read_cohort
+from ..cohort import Cohort, read_cohort
 from ..errors import Cancelled, GASNetError, ResourceError
 from ..model import load_model
 from ..run.checkpoints import remove_parts
@@ -22,6 +22,7 @@ from ..run.folder import RunFolder
 from ..run.process import exclusive, own_identity, write_identity
 from .batches import Crops
 from .distributed import World, joined_world
+from .freed_memory import keep_freed_memory
 from .packages import write_package
 from .preparation import LEARNED_FROM, parent_file
 from .settings import Settings, from_data
@@ -56,6 +57,8 @@ def work_on(
         run = RunFolder.open(path)
         settings = from_data(run.config()["settings"])
         with joined_world(device or run.config()["device"]) as (world, own_device):
+            if own_device.type == "cpu":
+                keep_freed_memory()
 
             def work(report: Report) -> int:
                 return _train(run, settings, world, own_device, report, open_crops, asked)
@@ -115,16 +118,9 @@ def _train(
 ) -> int:
     check_architectures(settings)  # before the cases, which may take long
     config, cohort = run.config(), read_cohort(run.cohort_file)
-    if open_crops is None:
-        from ..cohort.crop_cache import open_crops
-
-    def wants_stop() -> bool:
-        return asked() or run.stop_file.exists()
-
     world.any(False)  # by now the leading process has forgotten a stop that was meant for an earlier one
-    progress, crops = _preparation(report, len(cohort)), None
-    with suppress(Cancelled):
-        crops = open_crops(cohort, Path(config["cache"]), progress=progress, cancelled=wants_stop)
+    wants_stop = _stop_asked(run, world, asked)
+    crops = _crops(cohort, Path(config["cache"]), report, open_crops, wants_stop)
     if world.any(crops is None):
         if world.leads:
             _stopped(run, run.state().iteration, report)
@@ -146,6 +142,32 @@ def _train(
     if world.leads:
         _finish(run, settings, state, provenance, ending, report)
     return 0
+
+
+def _stop_asked(run: RunFolder, world: World, asked: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether a stop is asked for, in the folder or by a signal; one signal is enough for all processes."""
+
+    def wants_stop() -> bool:
+        if asked() and world.size > 1 and not run.stop_file.exists():
+            run.request_stop()  # the others hear no signal, but look here
+        return asked() or run.stop_file.exists()
+
+    return wants_stop
+
+
+def _crops(
+    cohort: Cohort,
+    cache: Path,
+    report: Report,
+    open_crops: OpenCrops | None,
+    wants_stop: Callable[[], bool],
+) -> Crops | None:
+    """The crops of all cases; None if a stop was asked for before they were there."""
+    if open_crops is None:
+        from ..cohort.crop_cache import open_crops
+    with suppress(Cancelled):
+        return open_crops(cohort, cache, progress=_preparation(report, len(cohort)), cancelled=wants_stop)
+    return None
 
 
 def _state(run: RunFolder, settings: Settings, device: torch.device, report: Report) -> TrainingState:
@@ -202,7 +224,7 @@ def _provenance(
         "cases": {role: len(names) for role, names in cases.items()},
         # So that a case a model was trained on is never taken to judge it by.
         "trained_on": learned_from,
-        "trained_on_content": sorted({crops[name].voxels for name in learned_from}),
+        "trained_on_voxels": sorted({crops[name].voxels for name in learned_from}),
     }
 
 

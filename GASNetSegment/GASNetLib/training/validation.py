@@ -92,18 +92,18 @@ def validate(
     thresholds = CALIBRATION if settings.calibrate else PAPER_THRESHOLD
     if threshold is not None:
         thresholds = (threshold,)
-    overlaps: dict[float, list[Overlap]] = {threshold: [] for threshold in thresholds}
+    overlaps: dict[float, list[Overlap]] = {cut: [] for cut in thresholds}
     segmenter.eval()
     for name in names:
         volume = whole_volume(crops[name], settings, device)
         probability = predicted(segmenter, volume, settings)
         reference = (volume.lesions[0, 0] >= 0.5).cpu().numpy()
-        for threshold, found in overlaps.items():
-            found.append(overlap((probability > threshold), reference))
+        for cut, found in overlaps.items():
+            found.append(overlap(probability > cut, reference))
     segmenter.train()
 
-    def mean_dice(threshold: float) -> tuple[float, float]:
-        return summary(o.dice for o in overlaps[threshold]).mean or 0.0, -abs(threshold - 0.5)
+    def mean_dice(cut: float) -> tuple[float, float]:
+        return summary(o.dice for o in overlaps[cut]).mean or 0.0, -abs(cut - 0.5)
 
     best = max(thresholds, key=mean_dice)
     return Validation(
