@@ -210,39 +210,15 @@ class Result:
             Whether it was there.
         """
         segment = self._segment(LESION)
-        return segment is not None and segment.RemoveRepresentation(_surfaces())
+        name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+        return segment is not None and segment.RemoveRepresentation(name)
 
-    def make_surfaces(self) -> None:
-        """Show in the 3D views what is visible, as it is now; done at once where nothing changed.
+    def make_surface(self) -> None:
+        """Show the lesion in the 3D views as it is now; done at once where nothing changed.
 
-        Hidden segments are left out: Slicer takes longer over both lungs than over all that is to be seen.
+        Slicer makes the surfaces of all segments, of hidden ones too, as soon as its 3D views show one.
         """
-        segmentation = self.node.GetSegmentation()
-        for segment_id in self._visible_without_surface():
-            surface = slicer.vtkSlicerSegmentationsModuleLogic.CreateRepresentationForOneSegment(
-                segmentation, segment_id, _surfaces()
-            )
-            if surface is None:
-                continue  # Slicer has said why in its log; the slices show the segment all the same
-            segmentation.GetSegment(segment_id).AddRepresentation(_surfaces(), surface)
-            surface.UnRegister(None)  # it came with a reference for the caller
-        segmentation.InvokeEvent(segmentation.ContainedRepresentationNamesModified)
-
-    @property
-    def lacks_surfaces(self) -> bool:
-        """Whether a segment became visible that the 3D views do not show beside the lesion."""
-        lesion = self._segment(LESION)
-        shown = lesion is not None and lesion.GetRepresentation(_surfaces()) is not None
-        return shown and bool(self._visible_without_surface())
-
-    def _visible_without_surface(self) -> list[str]:
-        display, segmentation = self.node.GetDisplayNode(), self.node.GetSegmentation()
-        return [
-            segment_id
-            for segment_id in segmentation.GetSegmentIDs()
-            if display.GetSegmentVisibility(segment_id)
-            and segmentation.GetSegment(segment_id).GetRepresentation(_surfaces()) is None
-        ]
+        self.node.CreateClosedSurfaceRepresentation()
 
     def tell_corrected(self, corrected: bool) -> None:
         """Say in the lesion segment, for exported files, whether a person changed it."""
@@ -269,11 +245,6 @@ def has_lesions(segmentation_node) -> bool:
         segmentation_node, LESION, labelmap, False
     )
     return labelmap.GetNumberOfPoints() > 0 and labelmap.GetScalarRange()[1] > 0
-
-
-def _surfaces() -> str:
-    """Slicer's name for how segments are kept for the 3D views."""
-    return slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
 
 def _make_surfaces_fast(segmentation) -> None:

@@ -61,11 +61,6 @@ class ResultSection:
         """The lesion changes: measure it again when it is still."""
         self._figures_later.start()
 
-    def refresh_surfaces_soon(self) -> None:
-        """A segment was shown or hidden: those that are shown belong into the 3D views."""
-        if self._result is not None and self._result.lacks_surfaces:
-            self._surface_later.start()
-
     def stop(self) -> None:
         """Measure nothing any more."""
         self._figures_later.stop()
@@ -79,7 +74,7 @@ class ResultSection:
         self._is_new = True
 
     def _make_surface(self) -> None:
-        self._result.make_surfaces()
+        self._result.make_surface()
         if self._is_new and slicer.app.layoutManager() is not None:
             slicer.util.resetThreeDViews()
         self._is_new = False

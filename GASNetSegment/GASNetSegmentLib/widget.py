@@ -198,7 +198,6 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._stamp = stamp
             self.result.refresh_soon()
             self.correct.refresh_soon()
-        self.result.refresh_surfaces_soon()
 
     def _on_changes(self, corrected: bool) -> None:
         self.result.set_corrected(corrected)

@@ -311,19 +311,6 @@ def test_editor_gets_a_result_when_it_is_opened(panel, shown):
     assert editor.activeEffect() is None
 
 
-def test_only_what_is_visible_gets_a_surface(host, panel, shown):
-    def has_surface(segment_id: str) -> bool:
-        return shown.GetSegmentation().GetSegment(segment_id).GetRepresentation("Closed surface") is not None
-
-    panel.result.present()
-    panel.result.refresh_soon()
-    host.wait_until(lambda: has_surface("Lesion"), 20, "the surface")
-    assert not has_surface("Lungs")
-
-    shown.GetDisplayNode().SetSegmentVisibility("Lungs", True)
-    host.wait_until(lambda: has_surface("Lungs"), 20, "the surface of the lungs")
-
-
 def test_editor_is_set_up_for_the_lesion_and_gives_back_what_it_took(host, panel, shown):
     node = panel.correct.editor.mrmlSegmentEditorNode()
     open_editor(host, panel, shown)
