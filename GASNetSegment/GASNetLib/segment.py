@@ -91,27 +91,20 @@ def segment(
     threshold = checked_threshold(model.info.threshold if threshold is None else threshold)
     run = _Run(progress, cancelled)
     device = choose_device(device)
-    check_chest_ct(volume)
     check_memory(volume.geometry, model.info)
-    with run.stage("lungs", "Finding the lungs", 0.05):
-        lungs = lungs or find_lungs(volume, lungs_method)
-    with run.stage("crop", "Cropping to the lungs", 0.35):
-        grid = _model_grid(lungs, model.info)
-        crop = normalise(to_network(volume, grid))
-    with run.stage("network", "Looking for lesions", 0.45):
-        values, device, notes = _probability(model, crop, volume, lungs, grid, device)
+    seen = _look(run, volume, model, device, lungs, lungs_method)
     with run.stage("restore", "Bringing the result back to the CT", 0.75):
-        probability = from_network(values, grid, volume.geometry)
+        probability = from_network(seen.probability, seen.grid, volume.geometry)
     run.report("Done", 1.0)
     return Segmentation(
         volume,
         probability,
-        lungs,
+        seen.lungs,
         model.info,
         threshold,
-        device,
+        seen.device,
         run.seconds,
-        volume.notes + lungs.notes + notes,
+        volume.notes + seen.lungs.notes + seen.notes,
     )
 
 
@@ -144,19 +137,12 @@ def restore_healthy(
             "Choose a model that was trained with one.",
         )
     run = _Run(progress, cancelled)
-    check_chest_ct(volume)
-    device = choose_device(device)
-    with run.stage("lungs", "Finding the lungs", 0.05):
-        lungs = lungs or find_lungs(volume)
-    with run.stage("crop", "Cropping to the lungs", 0.25):
-        grid = _model_grid(lungs, model.info)
-        crop = normalise(to_network(volume, grid))
-    with run.stage("network", "Looking for lesions", 0.35):
-        mask, device, _ = _probability(model, crop, volume, lungs, grid, device)
-    with run.stage("generator", "Restoring the healthy look", 0.45):
-        change = mask * (denormalise(_forward(model.generator, crop, device)) - denormalise(crop))
+    seen = _look(run, volume, model, choose_device(device), lungs)
+    with run.stage("generator", "Restoring the healthy look", 0.6):
+        generated = denormalise(_forward(model.generator, seen.crop, seen.device))
+        change = seen.probability * (generated - denormalise(seen.crop))
     with run.stage("restore", "Bringing the result back to the CT", 0.85):
-        difference = from_network(change, grid, volume.geometry)
+        difference = from_network(change, seen.grid, volume.geometry)
     run.report("Done", 1.0)
     low, high = WINDOW_HU
     # Beyond the network's window nothing is known: bone and metal stay as they are.
@@ -182,6 +168,42 @@ class _Run:
         self.seconds[key] = round(time.perf_counter() - start, 3)
         if self.cancelled():
             raise Cancelled
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Crop in [−1, 1] and M̂, both (depth, height, width) on the network's grid, and how they came about."""
+
+    lungs: Lungs
+    grid: Geometry
+    crop: np.ndarray
+    probability: np.ndarray
+    device: str
+    notes: tuple[str, ...]
+
+
+def _look(
+    run: _Run,
+    volume: Volume,
+    model: Model,
+    device: str,
+    lungs: Lungs | None,
+    lungs_method: str = "classical",
+) -> _Seen:
+    """The stages from the CT to the probability on the network's grid.
+
+    Raises:
+        NotAChestCT: no chest or no lungs. Others as :func:`segment`.
+    """
+    check_chest_ct(volume)
+    with run.stage("lungs", "Finding the lungs", 0.05):
+        lungs = lungs or find_lungs(volume, lungs_method)
+    with run.stage("crop", "Cropping to the lungs", 0.35):
+        grid = _model_grid(lungs, model.info)
+        crop = normalise(to_network(volume, grid))
+    with run.stage("network", "Looking for lesions", 0.45):
+        probability, device, notes = _probability(model, crop, volume, lungs, grid, device)
+    return _Seen(lungs, grid, crop, probability, device, notes)
 
 
 def _model_grid(lungs: Lungs, info: ModelInfo) -> Geometry:
