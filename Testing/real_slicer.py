@@ -24,22 +24,26 @@ SETTINGS = "GASNet/"
 LOOK_MS = 50
 
 
+Answer = str | tuple[str, ...] | Callable[[Any], Any]
+
+
 class Dialogs:
     """Answers the modal dialogs of one test, as a person would: by their buttons."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
         self._report = report
-        self._answers: list[tuple[str, str]] = []
+        self._answers: list[tuple[str, Answer]] = []
         self._timer = qt.QTimer()
         self._timer.setInterval(LOOK_MS)
         self._timer.connect("timeout()", self._look)
         self._timer.start()
 
-    def answer(self, text: str, answer: str) -> None:
-        """Answer the next dialog whose title or text contains `text`: a button's text, or a path."""
+    def answer(self, text: str, answer: Answer) -> None:
+        """Answer the next dialog whose title or text contains `text`: a button's text, a path, several
+        paths, or a function that is called with the dialog and returns whether it is accepted."""
         self._answers.append((text, answer))
 
-    def unused_answers(self) -> list[tuple[str, str]]:
+    def unused_answers(self) -> list[tuple[str, Answer]]:
         return list(self._answers)
 
     def stop(self) -> None:
@@ -58,9 +62,19 @@ class Dialogs:
         self._report(f"A dialog waits for an answer that the test did not give: {text}")
         dialog.reject()
 
-    def _give(self, dialog: Any, answer: str) -> None:
+    def _give(self, dialog: Any, answer: Answer) -> None:
+        if callable(answer):
+            if answer(dialog):
+                dialog.accept()
+            else:
+                dialog.reject()
+            return
         if dialog.inherits("QFileDialog"):
-            dialog.selectFile(answer)
+            if isinstance(answer, tuple):
+                name = slicer.util.findChild(dialog, "fileNameEdit")  # where several are typed in quotes
+                name.text = " ".join(f'"{path}"' for path in answer)
+            else:
+                dialog.selectFile(answer)
             dialog.accept()
             return
         buttons = slicer.util.findChildren(dialog, className="QPushButton")
@@ -79,6 +93,7 @@ class RealSlicer:
         self._faults: list[str] = []
         self._hook, sys.excepthook = sys.excepthook, self._slot_failed
         self._settings = self._kept_settings()
+        self._forget_settings()  # a person's trainings are none of a test's
         slicer.mrmlScene.Clear(0)
         slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         self.dialogs = Dialogs(self._faults.append)
@@ -92,6 +107,10 @@ class RealSlicer:
         settings = qt.QSettings()
         return {key: settings.value(key) for key in settings.allKeys() if key.startswith(SETTINGS)}
 
+    def _forget_settings(self) -> None:
+        for key in self._kept_settings():
+            qt.QSettings().remove(key)
+
     def close(self) -> list[str]:
         """Leave the module, empty the scene, give a person's settings back; return what went wrong."""
         self.leave_module()
@@ -99,8 +118,7 @@ class RealSlicer:
         self.process_events()
         self.dialogs.stop()
         sys.excepthook = self._hook
-        for key in self._kept_settings():
-            qt.QSettings().remove(key)
+        self._forget_settings()
         for key, value in self._settings.items():
             qt.QSettings().setValue(key, value)
         return self._faults + [f"No dialog came for the answer {a}" for a in self.dialogs.unused_answers()]

@@ -4,9 +4,9 @@
     Slicer --no-splash --ignore-slicerrc --additional-module-paths GASNetSegment GASNetTrain \\
         --python-script Testing/run_in_slicer.py
 
-It runs what GASNetSegment has in ``Testing/mrml`` and ``Testing/widget``, or a part of it: pytest takes
-arguments from the environment, as in ``PYTEST_ADDOPTS="-x -k undo"``. Slicer ends with pytest's exit status.
-What only the test host can do is skipped, with the reason.
+It runs the tests of scene and panel in ``Testing/mrml`` and ``Testing/widget``, or a part of them: pytest
+takes arguments from the environment, as in ``PYTEST_ADDOPTS="-x -k undo"``. Slicer ends with pytest's exit
+status. What only the test host can do is skipped, with the reason.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ TESTS = (
     "Testing/mrml/test_segment_in_scene.py",
     "Testing/mrml/test_worker.py",
     "Testing/widget/test_segment_panel.py",
+    "Testing/widget/test_train_panel.py",
 )
 
 

@@ -102,7 +102,7 @@ class CohortSection:
             self._say_added(add_series(self.cohort, chosen, role))
 
     def _say_added(self, new: int) -> None:
-        slicer.util.showStatusMessage(_("{new} cases are new.").format(new=new), 5000)
+        slicer.util.showStatusMessage(_("New cases: {new}").format(new=new), 5000)
 
     # --- changing -----------------------------------------------------------------------------------------
 

@@ -31,6 +31,9 @@ class CurvesSection:
         self._axes = ChartAxes()
         self._layout_before: int | None = None
         self._drawing = StepwiseDrawing()
+        # Slicer's plot view is made and drawn for the first time before the layout changes to it, each in a
+        # step of its own: together they would keep Slicer from answering for too long.
+        self._draw_unseen_later = single_shot(0, self._draw_unseen)
         self._show_later = single_shot(0, self._show)
         for key in CHARTS:
             ui.chartBox.addItem(curve_words.chart_title(key))
@@ -62,13 +65,21 @@ class CurvesSection:
         manager = slicer.app.layoutManager()
         if shown:
             self._layout_before = manager.layout if manager is not None else None
-            _make_plot_view()
-            self._show_later.start()
+            if _make_plot_view():
+                self._draw_unseen_later.start()
+            else:
+                self._show_later.start()
         elif manager is not None and self._layout_before is not None:
+            self._draw_unseen_later.stop()
             self._show_later.stop()
             self._drawing.hold()
             manager.setLayout(self._layout_before)
             self._drawing.draw()
+
+    def _draw_unseen(self) -> None:
+        for widget in _plot_widgets():
+            widget.plotView().grab()
+        self._show_later.start()
 
     def _show(self) -> None:
         if self._curves is None:
@@ -97,18 +108,23 @@ class CurvesSection:
         """Let the axes follow unless a person has zoomed: the plot view does so only when it is asked to."""
         if not self._axes.follow(self._chart):
             return
-        manager = slicer.app.layoutManager()
-        widgets = [manager.plotWidget(number) for number in range(manager.plotViewCount)] if manager else []
-        for widget in widgets:
+        for widget in _plot_widgets():
             if widget.mrmlPlotViewNode().GetPlotChartNodeID() == self._chart.GetID():
                 widget.plotView().fitToContent()
 
 
-def _make_plot_view() -> None:
-    """Slicer would make its plot view only as the layout changes, which takes long enough by itself."""
-    if slicer.mrmlScene.GetSingletonNode(PLOT_VIEW, "vtkMRMLPlotViewNode") is None:
-        node = slicer.vtkMRMLPlotViewNode()
-        node.SetSingletonTag(PLOT_VIEW)
-        node.SetName(PLOT_VIEW)
-        node.SetLayoutName(PLOT_VIEW)
-        slicer.mrmlScene.AddNode(node)
+def _plot_widgets() -> list:
+    manager = slicer.app.layoutManager()
+    return [manager.plotWidget(number) for number in range(manager.plotViewCount)] if manager else []
+
+
+def _make_plot_view() -> bool:
+    """Slicer would make its plot view only as the layout changes; returns whether there was none yet."""
+    if slicer.mrmlScene.GetSingletonNode(PLOT_VIEW, "vtkMRMLPlotViewNode") is not None:
+        return False
+    node = slicer.vtkMRMLPlotViewNode()
+    node.SetSingletonTag(PLOT_VIEW)
+    node.SetName(PLOT_VIEW)
+    node.SetLayoutName(PLOT_VIEW)
+    slicer.mrmlScene.AddNode(node)
+    return True

@@ -310,9 +310,6 @@ class RenderPause:
         self._pauses -= 1
         return self._pauses
 
-    def isRenderPaused(self) -> bool:
-        return self._pauses > 0
-
 
 @stand_in
 class qMRMLSliceView(RenderPause, QtWidgets.QWidget):

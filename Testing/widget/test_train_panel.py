@@ -1,4 +1,4 @@
-"""The training panel clicked through in the test host, with real worker processes."""
+"""The training panel clicked through, in the test host or a real Slicer, with real worker processes."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture
 def panel(host, load_module, monkeypatch, tmp_path):
-    """The panel, shown; trainings and the last cohort have a folder of their own."""
+    """The panel, shown; trainings, models and cases have folders of their own."""
     import qt
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    qt.QSettings().setValue("GASNet/RunFolder", str(tmp_path / "Trainings"))
+    for key, folder in {"RunFolder": "Trainings", "ModelFolder": "Models", "CaseFolder": "Cases"}.items():
+        qt.QSettings().setValue(f"GASNet/{key}", str(tmp_path / folder))
     host.load_module(REPOSITORY / "GASNetSegment" / "GASNetSegment.py")
     return load_module("GASNetTrain")
 
@@ -90,6 +91,13 @@ def shown_chart(host):
     return host.wait_until(chart, SECONDS, "a chart is shown")
 
 
+def draws(view):
+    """Whether nothing holds back what a slice view draws; PythonQt has no direct question for it."""
+    held = view.pauseRender() > 1
+    view.resumeRender()
+    return not held
+
+
 def column(table, number):
     return [table.item(row, number).text() for row in range(table.rowCount)]
 
@@ -133,7 +141,7 @@ def test_preview_does_not_widen_the_panel(panel):
     assert panel.ui.watchFrame.sizeHint.width() == before
 
 
-def test_first_start_without_the_packages(host, load_module, monkeypatch):
+def test_first_start_without_the_packages(only_in_the_host, host, load_module, monkeypatch):
     """As in a fresh Slicer: nothing of what the engine needs can be imported."""
     for name in ("torch", "safetensors", "safetensors.numpy", "psutil"):
         monkeypatch.setitem(sys.modules, name, None)
@@ -212,6 +220,7 @@ def test_rows_dragged_to_another_role_take_it(host, filled):
 
 def test_cts_come_from_the_dicom_database(host, panel, tmp_path, monkeypatch):
     ui = panel.ui
+    monkeypatch.delattr(slicer, "dicomDatabase", raising=False)
     ui.addDicomButton.click()
     assert "no DICOM module" in ui.problemLabel.text
     for seed, name in ((1, "a"), (2, "b")):
@@ -273,7 +282,7 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     assert "Best validation Dice" in ui.stateLabel.text
     assert "evening" in ui.noticeLabel.text
     assert "validation Dice" in ui.logEdit.toPlainText()
-    assert ui.previewLabel.toolTip.endswith(".png")
+    assert ".png" in ui.previewLabel.toolTip
     chart = slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNode()
     assert chart.GetTitle() == "Validation Dice: evening"
     assert chart.GetNthPlotSeriesNode(0).GetTableNode().GetNumberOfRows() == 2
@@ -309,7 +318,7 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     assert ui.sideBySideLabel.text.endswith("Right: evening, the new one.")
     assert right.GetOrientation() == "Axial" != orientation
     views = [layouts.sliceWidget(name).sliceView() for name in layouts.sliceViewNames()]
-    host.wait_until(lambda: not any(v.isRenderPaused() for v in views), SECONDS, "all views draw again")
+    host.wait_until(lambda: all(map(draws, views)), SECONDS, "all views draw again")
     ui.sideBySideBackButton.click()
     assert layouts.layout == earlier and right.GetOrientation() == orientation
     assert not any(node.GetDisplayNode().GetVisibility() for node in results)
@@ -333,7 +342,9 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
 
 
 @pytest.mark.parametrize(("answer", "stops"), [("Keep training", False), ("Stop", True)])
-def test_closing_slicer_asks_what_becomes_of_trainings(host, panel, tmp_path, answer, stops):
+def test_closing_slicer_asks_what_becomes_of_trainings(
+    only_in_the_host, host, panel, tmp_path, answer, stops
+):
     folder = run_folder(tmp_path / "night", STARTED)
     write_identity(folder.process_file, own_identity())  # this very process trains, as it were
     panel.watch.take(panel.logic.openRun(folder.path))
@@ -344,7 +355,7 @@ def test_closing_slicer_asks_what_becomes_of_trainings(host, panel, tmp_path, an
     assert folder.stop_file.exists() == stops
 
 
-def test_trainings_that_ended_while_slicer_was_closed_are_told_once(host, tmp_path):
+def test_trainings_that_ended_while_slicer_was_closed_are_told_once(only_in_the_host, host, tmp_path):
     import qt
 
     host.load_module(REPOSITORY / "GASNetSegment" / "GASNetSegment.py")
@@ -432,7 +443,7 @@ def test_tables_are_as_high_as_their_rows_up_to_a_limit(panel):
     assert heights[1] - heights[0] == 3 * table.rowHeight(0)
 
 
-def test_reload_finds_the_training_again_and_quitting_asks(host, filled, tmp_path):
+def test_reload_finds_the_training_again(host, filled, tmp_path):
     run = filled.logic.startTraining(
         filled.cohort.cohort, tmp_path / "long", "smoke", device="cpu", changes=LONG
     )
@@ -455,6 +466,4 @@ def test_reload_finds_the_training_again_and_quitting_asks(host, filled, tmp_pat
     slicer.mrmlScene.Clear()
     assert panel.watch.runs[0].state().state == "running"
 
-    host.dialogs.answer("Still training: long", "Stop")
-    assert host.close() == []
-    assert run.wait(SECONDS).state == "stopped"
+    assert run.stop() == "stopped"
