@@ -36,6 +36,7 @@ class BatchSection:
         self._rows: list[list[str]] = []
         self._reports: list[dict] = []
         self._number: int | None = None
+        self._cases = 0
         self._installed = True
         self._ui.batchFolderButton.connect("clicked(bool)", self._start_folder)
         self._ui.batchLoadedButton.connect("clicked(bool)", self._start_loaded)
@@ -62,7 +63,10 @@ class BatchSection:
             and not node.GetHideFromEditors()
             and not node.GetAttribute(MADE_OF)
         ]
-        self._start([self._loaded_case(node.GetID(), node.GetName()) for node in volumes])
+        with self._panel.problems_shown():
+            if not volumes:
+                raise InputError(_("No CT is loaded."), _("Load CTs, or segment a folder."))
+            self._start([self._loaded_case(node.GetID(), node.GetName()) for node in volumes])
 
     def _start_folder(self) -> None:
         with self._panel.problems_shown():
@@ -122,6 +126,7 @@ class BatchSection:
         """Work off the cases; the faults of their folder stand in the tables first."""
         self._panel.clear_problem()
         self._waiting, self._reports = list(cases), list(faults)
+        self._cases = len(cases)
         self._rows = [_error_row(fault["case"], fault["error"]) for fault in faults]
         self._show_rows()
         self._next()
@@ -130,11 +135,12 @@ class BatchSection:
         self._number = None
         if self._waiting:
             case = self._waiting.pop(0)
+            self._say(case, _("Starting"))
             request = Request(
                 lambda answer, read: self._finish(case, lambda: case.row(answer, read)),
                 lambda error, details: self._finish(case, lambda: _error_row(case.name, str(error))),
                 lambda: self._finish(case, lambda: _error_row(case.name, _("cancelled"))),
-                lambda stage, share: None,
+                lambda stage, share: self._say(case, stage),
             )
             try:
                 self._number = case.ask(request)
@@ -150,6 +156,11 @@ class BatchSection:
             self._rows.append(_error_row(case.name, str(error)))
         self._show_rows()
         self._next()
+
+    def _say(self, case: Case, stage: str) -> None:
+        self._ui.batchLabel.text = _("Case {number} of {cases}, {name}: {stage}").format(
+            number=self._cases - len(self._waiting), cases=self._cases, name=case.name, stage=stage
+        )
 
     def _show_rows(self) -> None:
         headers = [
@@ -167,6 +178,20 @@ class BatchSection:
         for button in (self._ui.batchFolderButton, self._ui.batchLoadedButton):
             button.enabled = self._installed and not running
         self._ui.batchCancelButton.enabled = running
+        if not running:
+            self._ui.batchLabel.text = self._conclusion()
+
+    def _conclusion(self) -> str:
+        if not self._rows:
+            return ""
+        failed = sum(not row[1] for row in self._rows)
+        return (
+            _("{measured} measured, {failed} not: see the remarks.").format(
+                measured=len(self._rows) - failed, failed=failed
+            )
+            if failed
+            else _("{measured} measured.").format(measured=len(self._rows))
+        )
 
 
 def _error_row(name: str, why: str) -> list[str]:

@@ -129,5 +129,8 @@ def fill_table(table, headers: list[str], rows: list[list[str]]) -> None:
     for row, texts in enumerate(rows):
         for column, text in enumerate(texts):
             table.setItem(row, column, qt.QTableWidgetItem(text))
+    table.horizontalHeader().setStretchLastSection(False)
     table.resizeColumnsToContents()
-    table.horizontalHeader().setStretchLastSection(True)  # resizing undoes what the .ui file asks for
+    table.horizontalHeader().setStretchLastSection(
+        True
+    )  # resizing undoes it, and Qt stretches when it is set

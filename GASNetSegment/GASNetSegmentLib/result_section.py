@@ -30,6 +30,7 @@ class ResultSection:
         self._surface_later = single_shot(QUIET_MS, self._make_surface)
         self._ui.thresholdSlider.connect("valueChanged(double)", self._set_threshold)
         self._ui.fociTable.connect("cellClicked(int,int)", self._jump_to_focus)
+        self._ui.fociTable.connect("cellActivated(int,int)", self._jump_to_focus)
         self._ui.copyButton.connect("clicked(bool)", self._copy)
         self._ui.csvButton.connect("clicked(bool)", self._save_csv)
 

@@ -87,6 +87,8 @@ class SegmentSection:
         self._ui.segmentForm.enabled = not self.run.running
         self._ui.segmentButton.enabled = not reason
         self._ui.segmentButton.toolTip = reason or _("Find the lesions in this CT.")
+        self._ui.hintLabel.text = reason
+        self._ui.hintLabel.visible = bool(reason) and not self.run.running
 
     def start(self) -> None:
         """Ask the worker to segment the chosen CT."""

@@ -478,6 +478,27 @@ def test_folder_in_the_background(host, panel, phantom, tmp_path):
     assert panel.ui.problemFrame.isHidden()
 
 
+def test_batch_tells_where_it_is_and_how_it_ended(host, panel, ct):
+    panel.ui.batchLoadedButton.click()
+    assert panel.ui.batchLabel.text.startswith("Case 1 of 1, CT: ")
+    host.wait_until(lambda: panel.ui.batchLoadedButton.enabled, SECONDS, "the batch")
+    assert panel.ui.batchLabel.text == "1 measured."
+
+
+def test_batch_without_a_loaded_ct_is_explained(panel):
+    panel.ui.batchLoadedButton.click()
+
+    assert "No CT is loaded" in panel.ui.problemLabel.text
+
+
+def test_why_the_button_is_off_stands_below_it(panel, phantom):
+    assert "Choose a CT" in panel.ui.hintLabel.text and not panel.ui.hintLabel.isHidden()
+
+    panel.panel.parameters.inputVolume = add_ct(phantom)
+
+    assert panel.ui.segmentButton.enabled and panel.ui.hintLabel.isHidden()
+
+
 def test_folder_batch_without_folders_is_explained(panel):
     panel.ui.batchFolderButton.click()
 
