@@ -207,6 +207,14 @@ def test_model_show_prints_its_description(model):
     assert shown["name"] == "tiny" and shown["segmenter"]["channels"] == 4
 
 
+def test_a_reader_that_went_away_is_no_error_to_speak_of(model):
+    command = [sys.executable, "-m", "GASNetLib.command_line", "model", "show", str(model)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as shown:
+        shown.stdout.close()
+        assert shown.stderr.read() == b""
+    assert shown.returncode == 141
+
+
 @pytest.mark.parametrize("option", ["-o", "--probability", "--lungs"])
 def test_no_result_overwrites_a_ct_of_a_folder(option, phantom, model, tmp_path):
     ending = "" if option == "-o" else {"--probability": "_PROBABILITY", "--lungs": "_lungs"}[option]

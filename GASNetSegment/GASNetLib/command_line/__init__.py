@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from ..errors import Cancelled, GASNetError
@@ -10,19 +11,26 @@ from ..version import VERSION
 
 FAILED = 2  # nothing was done; 1 means that some cases failed
 INTERRUPTED = 130
+UNREAD = 141  # as shells say of a command whose output nobody reads any more
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit status: 0 done, 1 done but some cases failed, 2 failed, 130 interrupted.
+        The exit status: 0 done, 1 done but some cases failed, 2 failed, 130 interrupted, 141 the reader of
+        the output, such as ``head``, went away.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a console that knows no "±" is no reason to fail
     parsed = _parser().parse_args(arguments)
     try:
-        return parsed.run(parsed)
+        status = parsed.run(parsed)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return UNREAD
     except (KeyboardInterrupt, Cancelled):
         print("gasnet: interrupted", file=sys.stderr)
         return INTERRUPTED
