@@ -19,6 +19,7 @@ import slicer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TESTS = (
+    "Testing/mrml/test_dicom_export.py",
     "Testing/mrml/test_original_outline.py",
     "Testing/mrml/test_result_in_scene.py",
     "Testing/mrml/test_segment_in_scene.py",
