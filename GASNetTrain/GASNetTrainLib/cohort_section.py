@@ -58,8 +58,9 @@ class CohortSection:
 
     def set_installed(self, installed: bool) -> None:
         """Tell whether what the engine needs is there."""
-        self._installed = installed
-        self.show()
+        if installed != self._installed:  # showing all cases again takes long
+            self._installed = installed
+            self.show()
 
     @property
     def _role_to_add(self) -> str:

@@ -100,6 +100,7 @@ class DeploySection:
         self.update()
 
     def _progress(self, case: str, share: float) -> None:
+        self._ui.compareProgress.format = f"{case}: %p%" if case else _("Starting")
         self._ui.compareProgress.value = round(100 * share)
 
     def _ended(self) -> None:
@@ -112,18 +113,15 @@ class DeploySection:
     def _show(self, found: dict) -> None:
         result = ComparisonTable.of(found)
         figures = (_("Dice"), _("Sensitivity"), _("Specificity"))  # in the order of FIGURES
-        headers = [
-            _("Case"),
-            *(f"{figure}\n{model}" for figure in figures for model in (_("in use"), _("new"))),
-        ]
+        headers = [_("Case"), *(_("{figure}\nin use → new").format(figure=figure) for figure in figures)]
         rows = [
             [
                 case,
-                *(number(result.figures[model][row][f]) for f in range(len(FIGURES)) for model in range(2)),
+                *(_pair(*(result.figures[model][row][f] for model in range(2))) for f in range(len(FIGURES))),
             ]
             for row, case in enumerate(result.cases)
         ]
-        rows.append([_("Mean"), *(number(result.mean(model, f)) for f in FIGURES for model in range(2))])
+        rows.append([_("Mean"), *(_pair(*(result.mean(model, f) for model in range(2))) for f in FIGURES)])
         fill_table(self._ui.compareTable, headers, rows)
         fit_height(self._ui.compareTable, ROWS_SHOWN)
         left_out = [
@@ -156,3 +154,7 @@ class DeploySection:
             change()
         self.update()
         self._on_deployed()
+
+
+def _pair(in_use: float | None, new: float | None) -> str:
+    return f"{number(in_use)} → {number(new)}"

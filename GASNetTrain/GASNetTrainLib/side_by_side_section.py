@@ -57,6 +57,7 @@ class SideBySideSection:
         ui.compareVolumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.update)
         if self._layouts is not None:
             self._layouts.connect("layoutChanged(int)", self._on_layout)
+        self._say("")
         self.update()
 
     @property
@@ -88,7 +89,7 @@ class SideBySideSection:
         self.run.abandon()
         self._drawing.finish()
         self._nodes, self._shown = [], None
-        self._ui.sideBySideLabel.text = ""
+        self._say("")
         self.update()
 
     def close(self) -> None:
@@ -118,13 +119,11 @@ class SideBySideSection:
             threshold=None,
             lungs_method="classical",
         )
-        self._ui.sideBySideLabel.text = (
-            _("2 of 2: the new model.") if found else _("1 of 2: the model in use.")
-        )
+        self._say(_("2 of 2: the new model.") if found else _("1 of 2: the model in use."))
 
     def _answered(self, models_left: tuple[Path, ...], found: list[_Found]) -> None:
         if slicer.mrmlScene.GetNodeByID(self._volume_id) is None:
-            self._ui.sideBySideLabel.text = _("The CT is not in the scene any more.")
+            self._say(_("The CT is not in the scene any more."))
         elif models_left:
             self._ask(models_left, found)
         else:
@@ -132,7 +131,7 @@ class SideBySideSection:
 
     def _run_changed(self) -> None:
         if not self.run.running:
-            self._ui.sideBySideLabel.text = ""
+            self._say("")
         self.update()
 
     # --- both results -------------------------------------------------------------------------------------
@@ -140,9 +139,8 @@ class SideBySideSection:
     def _put_and_show(self, old: _Found, new: _Found) -> None:
         """In steps, for each keeps Slicer busy for a while."""
         self._nodes = []
-        self._ui.sideBySideLabel.text = _("Left: {old}, in use. Right: {new}, the new one.").format(
-            old=old.provenance["model"], new=new.provenance["model"]
-        )
+        said = _("Left: {old}, in use. Right: {new}, the new one.")
+        self._say(said.format(old=old.provenance["model"], new=new.provenance["model"]))
         self._steps.begin(
             (0, lambda: self._put(_("{ct}, model in use"), old)),
             (0, lambda: self._put(_("{ct}, new model"), new)),
@@ -173,12 +171,16 @@ class SideBySideSection:
         self._drawing.draw()
         self.update()
 
+    def _say(self, text: str) -> None:
+        self._ui.sideBySideLabel.text = text
+        self._ui.sideBySideLabel.visible = bool(text)  # an empty one takes a line
+
     def _on_layout(self, layout: int) -> None:
         """Another layout was chosen, perhaps with Slicer's own button."""
         if layout != LAYOUT and self._shown is not None:
             self._shown.restore()
             self._shown = None
-            self._ui.sideBySideLabel.text = ""
+            self._say("")
             self.update()
 
 

@@ -79,15 +79,15 @@ def event_in_words(event: Event) -> str:
         )
     if kind == "validation":
         text = (
-            _("{iteration}: validation Dice {dice}, the best so far")
+            _("Iteration {iteration}: validation Dice {dice}, the best so far")
             if event["best"]
-            else _("{iteration}: validation Dice {dice}")
+            else _("Iteration {iteration}: validation Dice {dice}")
         )
         return text.format(iteration=event["iteration"], dice=number(event["dice"]["mean"]))
     if kind in ("warning", "error"):
         return f"{event['cause']} {event['advice']}"
     if kind == "stopped":
-        return _("{iteration}: stopped, with a checkpoint").format(iteration=event["iteration"])
+        return _("Iteration {iteration}: stopped, with a checkpoint").format(iteration=event["iteration"])
     if kind == "done":
         text = _("Done; the best model is of iteration {iteration}")
         return text.format(iteration=event["best_iteration"])

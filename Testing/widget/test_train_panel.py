@@ -329,6 +329,7 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     host.wait_until(lambda: ui.compareButton.enabled, SECONDS, "the comparison ends")
     assert column(ui.compareTable, 0) == ["validation", "Mean"], ui.problemLabel.text
     assert ui.compareTable.verticalScrollBar().maximum == 0
+    assert ui.compareTable.columnCount == 4 and "→" in ui.compareTable.item(1, 1).text()
     assert "thin evidence" in ui.verdictLabel.text
     ui.deployButton.click()
     assert filled.logic.modelInUse().read_bytes() == filled.deploy.candidate[1].read_bytes()
