@@ -12,6 +12,7 @@ from ..errors import GASNetError, ResourceError
 from ..run.errors import RunError
 from .batches import Batch, Sample, make_batches
 from .distributed import World
+from .freed_memory import return_freed_memory
 from .objective import discriminator_losses, segmenter_generator_losses, total
 from .precision import autocast
 from .settings import Settings
@@ -21,6 +22,8 @@ MEMORY_MESSAGES = (
     *("out of memory", "can't allocate memory", "not enough memory", "bad_alloc"),
     # What cuBLAS and cuDNN say when there is no room for their workspace.
     *("alloc_failed", "unable to find an engine", "unable to find a valid cudnn algorithm"),
+    # What oneDNN says when there is none for the code of a kernel.
+    "could not create a primitive",
 )
 
 
@@ -137,6 +140,8 @@ class Updater:
         progress = self._state.progress
         if self._state.device.type == "cuda":
             torch.cuda.empty_cache()
+        else:
+            return_freed_memory()
         if progress.micro_batch == 1:
             raise ResourceError(
                 f"The memory of the {self._state.device.type} is too small even for one volume at a time"
