@@ -3,11 +3,12 @@
 ``python Testing/benchmarks/training_speed.py [--device cuda] [--batch 4] [--patch 40 160 160] [--repeat 2]``
 
 Both do the same work on the same volumes with the same networks: θ updates of D, each with new volumes, then
-one of S and G with all eight terms. The straightforward one is eager float32, reads and augments when it
-needs a batch, and makes one graph of all terms; ours is the real trainer, in bfloat16 where the hardware
-computes it (``--precision float32`` tells how much of the gain is not the precision's). Each runs in a
-process of its own, for its peak memory. Besides the time of the clock it gives that of the processor, which
-other programs disturb less. Shares are of what a large product of matrices reaches here.
+one of S and G with all eight terms. The straightforward one is eager float32 with PyTorch's own layers,
+reads and augments when it needs a batch, and makes one graph of all terms; ours is the real trainer, in
+bfloat16 where the hardware computes it (``--precision float32`` tells how much of the gain is not the
+precision's). Each runs in a process of its own, for its peak memory. Besides the time of the clock it gives
+that of the processor, which other programs disturb less. Shares are of what a large product of matrices
+reaches here, on a CPU by seconds of the processor.
 """
 
 from __future__ import annotations
@@ -26,13 +27,20 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
-from torch.nn.functional import logsigmoid, mse_loss
+from torch.nn.functional import interpolate, logsigmoid, mse_loss
 from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "GASNetSegment"))
 
 from GASNetLib.crop import NETWORK_SHAPE
-from GASNetLib.networks import create_discriminator, create_generator, create_segmenter
+from GASNetLib.networks import (
+    blocks,
+    create_discriminator,
+    create_generator,
+    create_segmenter,
+    generator,
+    segmenters,
+)
 from GASNetLib.run.folder import RunFolder
 from GASNetLib.training.batches import make_batches, read_sample
 from GASNetLib.training.data_order import DataOrder, requests_of
@@ -78,6 +86,14 @@ def crops() -> dict[str, SimpleNamespace]:
 
 def cases() -> dict[str, list[str]]:
     return {role: [f"{role}{index}" for index in range(4)] for role in ROLES}
+
+
+def use_plain_layers() -> None:
+    """From now on the networks of this process go without their ways around slow kernels of a CPU."""
+    blocks.InstanceNorm.forward = torch.nn.InstanceNorm3d.forward
+    generator.OneChannelConv.forward = torch.nn.Conv3d.forward
+    for user in (segmenters, generator):
+        user.upsampled = lambda x, size: interpolate(x, size=size, mode="trilinear", align_corners=False)
 
 
 class Straightforward:
@@ -140,6 +156,7 @@ class Straightforward:
 
 def straightforward_seconds(settings: Settings, device: torch.device) -> list[tuple[float, float]]:
     """Seconds of clock and processor of each iteration, the first (warm-up) left out."""
+    use_plain_layers()
     torch.manual_seed(0)
     trained, all_crops, order = Straightforward(settings, device), crops(), DataOrder(cases(), 0)
     seconds = []
