@@ -27,12 +27,9 @@ class ChartAxes:
         before = self._drawn.get(chart.GetID())
         shown = chart.GetXAxisRange(), chart.GetYAxisRange()
         free = before is None or all(_holds(*ranges) for ranges in zip(shown, before, strict=True))
-        drawn = self._drawn[chart.GetID()] = _ranges_of_curves(chart)
-        one_iteration = free and drawn is not None and drawn[0][0] == drawn[0][1]
-        if one_iteration:  # a fit would number the axis in millionths of an iteration
-            chart.SetXAxisRange(drawn[0][0] - 1, drawn[0][0] + 1)
+        self._drawn[chart.GetID()] = _ranges_of_curves(chart)
         # A curve that is new in a chart makes VTK fit all axes that are not fixed.
-        chart.SetXAxisRangeAuto(free and not one_iteration)
+        chart.SetXAxisRangeAuto(free)
         chart.SetYAxisRangeAuto(free)
         return free
 

