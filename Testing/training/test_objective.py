@@ -190,7 +190,7 @@ def test_a_preview_shows_all_volumes(networks, batch, tmp_path):
 
 
 def test_beyond_its_reach_the_segmenter_is_not_heard_and_not_taught(networks):
-    near_only = changed(SMOKE, {"reach_mm": 4.0})
+    near_only = changed(SMOKE, {"reach_mm": 8.0, "result_reach_mm": 4.0})
     crop = tiny_crops()["labelled0"]
     volume = whole_volume(crop, near_only, CPU)
     assert 0 < volume.near.mean() < 1

@@ -64,7 +64,8 @@ class Batch:
     Attributes:
         image: (N, 1, D, H, W) float32 in [−1, 1].
         lungs: same shape, 1 within the lungs, else 0.
-        near: same shape, 1 where S is heard (``settings.reach_mm``), else 0.
+        near: same shape, 1 where S is heard (``settings.reach_mm``, of whole volumes ``result_reach_mm``),
+            else 0.
         lesions: same shape, in [0, 1]; zeros where the cases have no mask.
         seeds: N seeds for what is random about these volumes.
     """
@@ -187,12 +188,12 @@ def _batch(
 
 
 def whole_volume(crop: Crop, settings: Settings, device: torch.device) -> Batch:
-    """A crop as it is, as a batch of one."""
+    """A crop as it is, as a batch of one, in which S is heard as in a result."""
     hu = torch.from_numpy(np.array(crop.hu))
     lesions = None if crop.lesions is None else torch.from_numpy(np.array(crop.lesions))
     channels = _channels(hu, torch.from_numpy(np.array(crop.lungs)), lesions, device)
     image, lungs, lesion_share = channels[:, None, None]
-    near = within_reach(lungs, crop.grid.spacing[::-1], settings.reach_mm)
+    near = within_reach(lungs, crop.grid.spacing[::-1], settings.result_reach_mm)
     return Batch(image, lungs, near, lesion_share, (0,))
 
 

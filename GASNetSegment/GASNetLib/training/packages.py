@@ -38,7 +38,7 @@ def write_package(
         segmenter=dict(settings.segmenter),
         preprocessing={
             **DEFAULT_PREPROCESSING,
-            "reach_mm": settings.reach_mm,
+            "reach_mm": settings.result_reach_mm,
             "patch": list(settings.patch),
         },
         threshold=state.progress.threshold if validation is None else validation.threshold,

@@ -30,6 +30,9 @@ TRANSPLANT_HU = (-100.0, 450.0)
 REACH_MM = 10.0
 """Holds 99 % of the reference lesions in each of the eight CTs of the model card; 6 mm hold 97 %."""
 
+RESULT_REACH_MM = 2.5
+"""Of what is marked farther out, more is fat, heart and chest wall than lesion (figures: the model card)."""
+
 LEVEL_VIEW = DiscriminatorView(ceiling_hu=150.0, floor_hu=-1200.0, blur=0.8, noise_hu=30.0)
 """What all sources of the development data have in common."""
 
@@ -45,6 +48,7 @@ IMPROVED = Settings(
     generator={"channels": 16, "residual_blocks": 6, "upsampling": "resize", "identity": True},
     terms=Terms(gan=1000, ig_to_d=1000, id_to_d=1000, recons=500, mil=500, ps=1000, transplant=0, repair=500),
     reach_mm=REACH_MM,
+    result_reach_mm=RESULT_REACH_MM,
     transplant_hu=TRANSPLANT_HU,
     optimisation=Optimisation(
         rate_s=5e-4, rate_g=1e-4, rate_d=1e-4, warm_up=200, cosine=True, clip_norm=5.0, ema=0.998
@@ -63,6 +67,7 @@ FINETUNE = Settings(
     generator={"channels": 16, "residual_blocks": 6, "upsampling": "resize", "identity": True},
     terms=Terms(gan=300, ig_to_d=300, id_to_d=300, recons=0, mil=300, ps=300, transplant=0, repair=0),
     reach_mm=REACH_MM,
+    result_reach_mm=RESULT_REACH_MM,
     transplant_hu=TRANSPLANT_HU,
     optimisation=Optimisation(
         rate_s=1e-4, rate_g=1e-4, rate_d=1e-4, warm_up=100, cosine=True, clip_norm=5.0, ema=0.998
@@ -86,6 +91,7 @@ QUICK = Settings(
     discriminator={"channels": 8, "levels": 3},
     terms=Terms(gan=OFF, ig_to_d=OFF, id_to_d=OFF, recons=OFF, mil=OFF, ps=100, transplant=0),
     reach_mm=REACH_MM,
+    result_reach_mm=RESULT_REACH_MM,
     transplant_hu=TRANSPLANT_HU,
     optimisation=Optimisation(
         rate_s=2e-3,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import inf
 from typing import Any
 
 from ..crop import NETWORK_SHAPE
@@ -127,6 +128,8 @@ class Settings:
         transplant_hu: lowest and highest change of the density of half of the lesions that are transplanted
             with their mask: all degrees from ground glass to consolidation come from a few lesions (ours).
         reach_mm: S is heard only so near the lungs (see :mod:`GASNetLib.reach`); None, the paper: everywhere.
+        result_reach_mm: the same for validation and the model that is made: S learns what borders the lungs,
+            and its results end nearer to them.
         dice: adds the soft Dice loss to the cross-entropy of L_S and of transplant (ours).
         mil_voxels: L_MIL takes the mean of so many highest voxels; the paper's max is 1.
         lesion_centred: share of labelled patches that are centred on a lesion voxel.
@@ -156,6 +159,7 @@ class Settings:
     xi: float = 0.3
     transplant_hu: tuple[float, float] = (0.0, 0.0)
     reach_mm: float | None = None
+    result_reach_mm: float | None = None
     dice: bool = False
     mil_voxels: int = 1
     lesion_centred: float = 0.0
@@ -223,12 +227,14 @@ def checked(settings: Settings) -> Settings:
     counts = (s.iterations, s.theta, s.batch, s.micro_batch, s.val_every, s.preview_every, s.log_every)
     fits = len(s.patch) == 3 and all(16 <= a <= b for a, b in zip(s.patch, NETWORK_SHAPE, strict=True))
     acting_on_s = s.terms.ever_active() & {"segmentation", "healthy", "mil", "ps", "transplant"}
+    reach, result_reach = (inf if mm is None else mm for mm in (s.reach_mm, s.result_reach_mm))
     rules = {
         "iterations, theta, batch, micro_batch and the *_every must be at least 1": min(counts) >= 1,
         "batch must be a multiple of micro_batch": s.batch % max(s.micro_batch, 1) == 0,
         f"patch must be three sizes from 16 up to {NETWORK_SHAPE}": fits,
         "xi must lie between 0 and 0.5": 0 < s.xi <= 0.5,
         "precision must be float32, bf16 or auto": s.precision in ("float32", "bf16", "auto"),
+        "result_reach_mm must not be larger than reach_mm": 0 <= result_reach <= reach,
         "no term is left that teaches the segmenter": bool(acting_on_s),
         "learning rates must be positive": min(rates) > 0,
     }
