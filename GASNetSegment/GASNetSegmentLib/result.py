@@ -80,8 +80,11 @@ class Result:
             result._describe({**provenance, IMAGE_SHA256: image_hash(volume_node)})
             for segment_id in (LESION, LUNGS):
                 dicom_export.name_algorithm(result._segment(segment_id), provenance["model"])
-            set_segment_array(segmentation_node, LUNGS, evidence[..., LUNGS_COMPONENT] != 0, volume_node)
-            result.set_lesions(result.ai_lesions)
+            box = result._evidence_box
+            set_segment_array(
+                segmentation_node, LUNGS, evidence[box][..., LUNGS_COMPONENT] != 0, volume_node, box
+            )
+            result.write_ai_lesions()
             segmentation_node.GetDisplayNode().SetSegmentVisibility(LUNGS, False)
             segmentation_node.GetDisplayNode().SetSegmentVisibility(LESION, True)
         return result
@@ -197,7 +200,12 @@ class Result:
     def set_threshold(self, threshold: float) -> None:
         """Show the lesion at another threshold; the lesion segment is written anew."""
         self._describe({**self.provenance, THRESHOLD: stepped(threshold)})
-        self.set_lesions(self.ai_lesions)
+        self.write_ai_lesions()
+
+    def write_ai_lesions(self) -> None:
+        """Write the lesion segment as the AI found it at the threshold."""
+        box = self._evidence_box
+        set_segment_array(self.node, LESION, self.ai_lesions_in(box), self.evidence_node, box)
 
     def set_lesions(self, mask: np.ndarray) -> None:
         """Write the lesion segment (z, y, x)."""

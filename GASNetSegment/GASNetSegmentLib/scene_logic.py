@@ -240,7 +240,7 @@ class SceneLogic:
         """Give the lesion segment the AI's result at the present threshold again (:meth:`undo` goes back)."""
         self.saveUndoState(segmentationNode)
         result = Result.of(segmentationNode)
-        result.set_lesions(result.ai_lesions)
+        result.write_ai_lesions()
 
     def saveUndoState(self, segmentationNode) -> None:
         """Remember the segments as they are."""

@@ -61,8 +61,13 @@ def segment_part(segmentation_node, segment_id: str, volume_node) -> tuple[np.nd
     return _scalars(on_grid) != 0, (slice(z0, z1 + 1), slice(y0, y1 + 1), slice(x0, x1 + 1))
 
 
-def set_segment_array(segmentation_node, segment_id: str, mask: np.ndarray, volume_node) -> None:
+def set_segment_array(
+    segmentation_node, segment_id: str, mask: np.ndarray, volume_node, box: Slices | None = None
+) -> None:
     """Replace a segment by a mask (z, y, x) on the grid of a volume node; other segments stay as they are.
+
+    Args:
+        box: where in that grid the mask lies, with nothing outside; None: it covers the grid.
 
     Raises:
         InputError: the segmentation holds surfaces instead of label maps.
@@ -77,7 +82,7 @@ def set_segment_array(segmentation_node, segment_id: str, mask: np.ndarray, volu
             f"{segmentation_node.GetName()} is made of surfaces.",
             "Choose a new segmentation, or make its source representation a binary labelmap.",
         )
-    image = _oriented_image(mask, volume_node)
+    image = _oriented_image(mask, volume_node, [0, 0, 0] if box is None else [side.start for side in box])
     transform = _transform_between(volume_node, segmentation_node)
     if transform is not None:
         slicer.vtkOrientedImageDataResample.TransformOrientedImage(image, transform)
@@ -88,12 +93,12 @@ def set_segment_array(segmentation_node, segment_id: str, mask: np.ndarray, volu
     )
 
 
-def _oriented_image(mask: np.ndarray, volume_node):
-    """The mask's box around its content as Slicer's image with a place."""
+def _oriented_image(mask: np.ndarray, volume_node, first: list[int]):
+    """The box around the mask's content as Slicer's image with a place; ``first``: the mask's first voxel."""
     box = box_around(mask)
     cropped = np.ascontiguousarray(mask[box], dtype=np.uint8)
     image = _placed(volume_node)
-    (z, y, x) = box
+    z, y, x = (slice(side.start + at, side.stop + at) for side, at in zip(box, first, strict=True))
     image.SetExtent(x.start, x.stop - 1, y.start, y.stop - 1, z.start, z.stop - 1)
     scalars = numpy_to_vtk(cropped.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
     scalars.SetName("ImageScalars")  # VTK's own name for them, by which Slicer's DICOM export looks them up
