@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -46,11 +47,21 @@ def test_a_full_disk_stops_all():
         run_cases(behave, ["a", "disk full", *"bcdefgh"], "Reading", jobs=1)
 
 
+def spawned() -> list[psutil.Process]:
+    """Processes of a pool. Other tests leave children that ended and are not yet waited for."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.ZombieProcess):
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
 def test_cancel_ends_the_processes():
     looks = []
 
     def cancelled() -> bool:
-        looks.append([p for p in psutil.Process().children() if "spawn_main" in " ".join(p.cmdline())])
+        looks.append(spawned())
         return len(looks) > 3
 
     with pytest.raises(Cancelled):
