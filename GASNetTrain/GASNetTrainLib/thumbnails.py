@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from GASNetLib.cohort import Case
 from GASNetLib.cohort.crop_cache import CropCache
 from GASNetLib.cohort.crop_file import read_crop
+from GASNetLib.errors import InputError
 
 LOWEST_HU, HIGHEST_HU = -1250.0, 250.0
 """The network's window: what it sees of the case."""
@@ -17,8 +18,11 @@ LOWEST_HU, HIGHEST_HU = -1250.0, 250.0
 
 def write_thumbnail(case: Case, cache_folder: Path) -> Path | None:
     """Write the axial slice with most lesion, else most lung, as PNG; None without a crop in the cache."""
-    entry = CropCache(cache_folder).known_entry(case)
-    if entry is None or not entry.exists():
+    try:
+        entry = CropCache(cache_folder).entry(case)
+    except InputError:  # its files went away after the check
+        return None
+    if not entry.exists():
         return None
     path = cache_folder / "thumbnails" / f"{entry.stem}.png"
     if not path.exists():
