@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
 
 from .errors import InputError
 from .lungs import LEFT, RIGHT
+from .lungs.morphology import distance_to
 from .mask_box import Slices, box_around
 
 STEP_MM = 4.0
@@ -78,12 +78,4 @@ def _cells(labels: np.ndarray, label: int, box: Slices, step: np.ndarray) -> np.
 
 def _distance(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Distance in mm to a mask, spacing (z, y, x); infinite if it is empty."""
-    if not mask.any():
-        return np.full(mask.shape, np.inf)
-    image = sitk.GetImageFromArray(mask.astype(np.uint8))
-    image.SetSpacing(spacing[::-1].tolist())
-    return sitk.GetArrayFromImage(
-        sitk.SignedMaurerDistanceMap(
-            image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
-        )
-    )
+    return distance_to(mask, spacing[::-1].tolist()) if mask.any() else np.full(mask.shape, np.inf)

@@ -59,4 +59,5 @@ def _outlines() -> list:
 
 
 def _draw(node, result: Result) -> None:
-    set_segment_array(node, SEGMENT, result.ai_lesions, result.evidence_node)
+    box = result.evidence_box
+    set_segment_array(node, SEGMENT, result.ai_lesions_in(box), result.evidence_node, box)

@@ -131,6 +131,5 @@ def fill_table(table, headers: list[str], rows: list[list[str]]) -> None:
             table.setItem(row, column, qt.QTableWidgetItem(text))
     table.horizontalHeader().setStretchLastSection(False)
     table.resizeColumnsToContents()
-    table.horizontalHeader().setStretchLastSection(
-        True
-    )  # resizing undoes it, and Qt stretches when it is set
+    # Resizing undoes it, and Qt stretches when it is set.
+    table.horizontalHeader().setStretchLastSection(True)

@@ -80,7 +80,7 @@ class Result:
             result._describe({**provenance, IMAGE_SHA256: image_hash(volume_node)})
             for segment_id in (LESION, LUNGS):
                 dicom_export.name_algorithm(result._segment(segment_id), provenance["model"])
-            box = result._evidence_box
+            box = result.evidence_box
             set_segment_array(
                 segmentation_node, LUNGS, evidence[box][..., LUNGS_COMPONENT] != 0, volume_node, box
             )
@@ -145,7 +145,7 @@ class Result:
     def ai_lesions(self) -> np.ndarray:
         """What the AI found at the threshold, uint8 (z, y, x)."""
         mask = np.zeros(self.evidence.shape[:3], np.uint8)
-        mask[self._evidence_box] = self.ai_lesions_in(self._evidence_box)
+        mask[self.evidence_box] = self.ai_lesions_in(self.evidence_box)
         return mask
 
     def ai_lesions_in(self, box: Slices) -> np.ndarray:
@@ -164,7 +164,7 @@ class Result:
     def lesion_and_ai_part(self) -> tuple[np.ndarray, np.ndarray]:
         """The lesion as it is now, and what the AI found at the threshold, in a box that holds both."""
         lesions, place = self.lesion_part()
-        box = box_of_both(self._evidence_box, place) if lesions.size else self._evidence_box
+        box = box_of_both(self.evidence_box, place) if lesions.size else self.evidence_box
         found = self.ai_lesions_in(box)
         now = np.zeros(found.shape, np.uint8)
         if lesions.size:
@@ -173,7 +173,8 @@ class Result:
         return now, found
 
     @property
-    def _evidence_box(self) -> Slices:
+    def evidence_box(self) -> Slices:
+        """The box that holds all of the evidence; beyond it nothing was found."""
         kept = self.evidence_node.GetAttribute(BOX)
         if kept:
             return tuple(slice(*ends) for ends in json.loads(kept))
@@ -204,7 +205,7 @@ class Result:
 
     def write_ai_lesions(self) -> None:
         """Write the lesion segment as the AI found it at the threshold."""
-        box = self._evidence_box
+        box = self.evidence_box
         set_segment_array(self.node, LESION, self.ai_lesions_in(box), self.evidence_node, box)
 
     def set_lesions(self, mask: np.ndarray) -> None:

@@ -10,8 +10,6 @@ from slicer.i18n import tr as _
 PRESETS_OFFERED = ("finetune", "quick", "improved", "paper", "supervised", "mil", "smoke")
 """What most people want comes first."""
 
-DEVICES = ("auto", "cpu", "cuda")
-
 
 def preset_title(preset: str) -> str:
     """What a preset is called."""
