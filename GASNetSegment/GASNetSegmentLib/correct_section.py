@@ -138,6 +138,7 @@ class CorrectSection:
             return
         with self._panel.problems_shown():
             changes = self._panel.logic.changes(self._result.node)
+            self._panel.logic.tellCorrected(self._result.node, changes.any)
             dice = "–" if changes.dice is None else f"{changes.dice:.3f}"
             self._ui.changesLabel.text = (
                 _("Changed: {added:.1f} ml added, {removed:.1f} ml removed; Dice with the AI {dice}").format(

@@ -207,10 +207,12 @@ class Result:
         """Write the lesion segment as the AI found it at the threshold."""
         box = self.evidence_box
         set_segment_array(self.node, LESION, self.ai_lesions_in(box), self.evidence_node, box)
+        self.tell_corrected(False)
 
     def set_lesions(self, mask: np.ndarray) -> None:
-        """Write the lesion segment (z, y, x)."""
+        """Write a lesion segment (z, y, x) that is not the AI's."""
         set_segment_array(self.node, LESION, mask, self.evidence_node)
+        self.tell_corrected(True)
 
     def drop_surface(self) -> bool:
         """Take the lesion out of the 3D views: its surface takes Slicer long to follow a slider.

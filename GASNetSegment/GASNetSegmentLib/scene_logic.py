@@ -215,14 +215,15 @@ class SceneLogic:
     # --- correction ---------------------------------------------------------------------------------------
 
     def changes(self, segmentationNode) -> Changes:
-        """What was changed against the AI's original: ml added and removed, Dice.
+        """What was changed against the AI's original: ml added and removed, Dice."""
+        return changes(Result.of(segmentationNode))
 
-        An exported DICOM object says so too: from now on the lesion counts as made with a person's help.
+    def tellCorrected(self, segmentationNode, corrected: bool = True) -> None:
+        """Say in the lesion segment, for exported DICOM objects, whether a person had a hand in it.
+
+        The panel does it after each stroke of a brush; a script that edits the segment itself calls it.
         """
-        result = Result.of(segmentationNode)
-        found = changes(result)
-        result.tell_corrected(found.any)
-        return found
+        Result.of(segmentationNode).tell_corrected(corrected)
 
     def showOriginal(self, segmentationNode, shown: bool = True) -> None:
         """Outline the AI's result at the present threshold beside the corrected lesion, or hide all outlines.

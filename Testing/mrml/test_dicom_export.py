@@ -112,11 +112,26 @@ def test_segments_say_what_they_are_and_who_made_them(result):
 def test_a_corrected_lesion_is_not_called_automatic(logic, result):
     mask = Result.of(result).lesions
     mask[:, :48] = 0
-    Result.of(result).set_lesions(mask)
 
-    assert logic.changes(result).any
+    Result.of(result).set_lesions(mask)
     assert tag(result, LESION, "DICOM.SegmentAlgorithmType") == "SEMIAUTOMATIC"
 
     logic.restoreOriginal(result)
-    assert not logic.changes(result).any
+    assert tag(result, LESION, "DICOM.SegmentAlgorithmType") == "AUTOMATIC"
+
+    logic.tellCorrected(result)
+    assert tag(result, LESION, "DICOM.SegmentAlgorithmType") == "SEMIAUTOMATIC"
+
+
+def test_asking_what_changed_changes_nothing(logic, result):
+    from GASNetSegmentLib.segments import set_segment_array
+
+    mask = Result.of(result).lesions
+    mask[:, :48] = 0
+    set_segment_array(result, LESION, mask, Result.of(result).ct)  # as a script does, past the logic
+    before = result.GetSegmentation().GetMTime()
+
+    assert logic.changes(result).any
+
+    assert result.GetSegmentation().GetMTime() == before
     assert tag(result, LESION, "DICOM.SegmentAlgorithmType") == "AUTOMATIC"
