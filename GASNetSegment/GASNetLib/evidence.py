@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .mask_box import Slices, box_around
 from .provenance import provenance
 from .threshold import checked_threshold
 
@@ -29,6 +30,11 @@ def evidence_of(segmentation: Segmentation) -> np.ndarray:
         evidence[z, ..., PROBABILITY] = np.ceil(plane.astype(np.float64) * STEPS)
     evidence[..., LUNGS] = segmentation.lungs.labels
     return evidence
+
+
+def evidence_box(evidence: np.ndarray) -> Slices:
+    """The box (z, y, x) that holds all of an evidence; beyond it nothing was found."""
+    return box_around(np.ascontiguousarray(evidence).view(np.uint16)[..., 0])
 
 
 def lesions_above(evidence: np.ndarray, threshold: float) -> np.ndarray:

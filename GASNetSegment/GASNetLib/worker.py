@@ -119,7 +119,8 @@ class Worker:
     # --- what can be asked --------------------------------------------------------------------------------
 
     def _segment(self, request: dict, number: int) -> dict:
-        from .evidence import evidence_of, provenance_of
+        from .evidence import evidence_box, evidence_of, provenance_of
+        from .provenance import image_sha256
         from .segment import segment
 
         progress, cancelled = self._progress(number), self._cancelled(number)
@@ -131,8 +132,14 @@ class Worker:
             cancelled=cancelled,
             **_options(request),
         )
-        name = self._save("evidence", number, evidence_of(found))
-        return {"evidence": name, "provenance": provenance_of(found, request["lungs_method"])}
+        evidence = evidence_of(found)
+        # What takes long with a large CT is worked out here, where no window waits.
+        hashed = {"image_sha256": image_sha256(self._array(number), _geometry(request))}
+        return {
+            "evidence": self._save("evidence", number, evidence),
+            "box": [[side.start, side.stop] for side in evidence_box(evidence)],
+            "provenance": {**provenance_of(found, request["lungs_method"]), **hashed},
+        }
 
     def _restore(self, request: dict, number: int) -> dict:
         from .segment import restore_healthy
@@ -193,12 +200,14 @@ class Worker:
     def _volume(self, request: dict, number: int):
         from .volume import volume_from_array
 
+        return volume_from_array(self._array(number), _geometry(request), request["name"])
+
+    def _array(self, number: int) -> np.ndarray:
+        """The CT of a request."""
         try:
-            array = np.load(self.folder / file_of("ct", number, ".npy"), mmap_mode="r")
+            return np.load(self.folder / file_of("ct", number, ".npy"), mmap_mode="r")
         except (OSError, ValueError) as error:
             raise ResourceError(f"The CT did not reach the worker ({error}).", "Free disk space.") from error
-        geometry = Geometry(**{key: tuple(values) for key, values in request["geometry"].items()})
-        return volume_from_array(array, geometry, request["name"])
 
     def _loaded(self, request: dict, progress: Callable[[str, float], None]):
         """The model of a request; one is kept."""
@@ -220,6 +229,10 @@ class Worker:
                 f"The result cannot be written ({error.strerror}).", "Free disk space."
             ) from error
         return name
+
+
+def _geometry(request: dict) -> Geometry:
+    return Geometry(**{key: tuple(values) for key, values in request["geometry"].items()})
 
 
 def _options(request: dict) -> dict:

@@ -6,14 +6,13 @@ parent transform, so that it lies on the CT wherever that is moved.
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import slicer
 import vtk
 
 from GASNetLib.errors import InputError
 from GASNetLib.geometry import Geometry
+from GASNetLib.provenance import image_sha256
 
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -60,9 +59,7 @@ def geometry_of(volume_node) -> Geometry:
 
 def image_hash(volume_node) -> str:
     """Hash of voxels and grid: tells whether the image is still the one that was segmented."""
-    digest = hashlib.sha256(np.ascontiguousarray(ct_array(volume_node)))
-    digest.update(np.round(geometry_of(volume_node).index_to_physical, 4).tobytes())
-    return digest.hexdigest()
+    return image_sha256(ct_array(volume_node), geometry_of(volume_node))
 
 
 def set_geometry(volume_node, like_node) -> None:

@@ -9,16 +9,19 @@ it follows from the evidence and the threshold.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import slicer
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
 
 from GASNetLib.errors import InputError
 from GASNetLib.evidence import LUNGS as LUNGS_COMPONENT
-from GASNetLib.evidence import lesions_above, stepped
+from GASNetLib.evidence import evidence_box, lesions_above, stepped
 from GASNetLib.export import segment_meaning
-from GASNetLib.mask_box import Slices, box_around, box_of_both
+from GASNetLib.mask_box import Slices, box_of_both
 from GASNetLib.provenance import PREFIX
 
 from . import dicom_export
@@ -34,6 +37,9 @@ THRESHOLD, IMAGE_SHA256 = "threshold", "image_sha256"
 SURFACE_SMOOTHING = "0.5"
 """Of surface nets. More looks smoother on thick slices, and smaller: on a coarse grid a lesion loses a fifth
 of its volume at 0.8, an eighth at 0.5, a fourteenth by Slicer's default method."""
+
+PIECE_BYTES = 1 << 24
+"""Of the evidence, written at a time: some ten milliseconds."""
 
 BOX = "GASNet.box"
 """Attribute of the evidence: the box that holds all of it, [[start, stop], …] along z, y, x."""
@@ -64,8 +70,35 @@ class Result:
         return cls(segmentation_node, evidence)
 
     @classmethod
-    def put(cls, volume_node, segmentation_node, evidence: np.ndarray, provenance: dict) -> Result:
-        """Write a finished run into the scene: lesion, lungs, evidence and provenance."""
+    def put(
+        cls,
+        volume_node,
+        segmentation_node,
+        evidence: np.ndarray,
+        provenance: dict,
+        box: Slices | None = None,
+    ) -> Result:
+        """Write a finished run into the scene: lesion, lungs, evidence and provenance.
+
+        Args:
+            evidence, provenance: as :mod:`GASNetLib.evidence` gives them. With ``image_sha256`` the latter
+                says which CT was segmented; without, it is the one that the node holds now.
+            box: that holds all of the evidence; None: it is looked for.
+        """
+        for _ in cls.putting(volume_node, segmentation_node, evidence, provenance, box):
+            pass
+        return cls.of(segmentation_node)
+
+    @classmethod
+    def putting(
+        cls,
+        volume_node,
+        segmentation_node,
+        evidence: np.ndarray,
+        provenance: dict,
+        box: Slices | None = None,
+    ) -> Iterator[None]:
+        """:meth:`put` in steps of a bearable length, for a window that answers in between."""
         with slicer.util.NodeModify(segmentation_node):
             segmentation_node.CreateDefaultDisplayNodes()
             segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
@@ -74,20 +107,21 @@ class Result:
                 _make_surfaces_fast(segmentation_node.GetSegmentation())
             place_beside(segmentation_node, volume_node)
             dicom_export.refer_to_files(segmentation_node, volume_node)
-            result = cls(segmentation_node, _evidence_node(segmentation_node, volume_node, evidence))
+            result = cls(segmentation_node, _evidence_node(segmentation_node, volume_node))
+            yield from result._write_evidence(evidence, evidence_box(evidence) if box is None else box)
             _ensure_segment(segmentation_node, LESION, segment_meaning.LESION)
             _ensure_segment(segmentation_node, LUNGS, segment_meaning.LUNGS)
-            result._describe({**provenance, IMAGE_SHA256: image_hash(volume_node)})
-            for segment_id in (LESION, LUNGS):
-                dicom_export.name_algorithm(result._segment(segment_id), provenance["model"])
-            box = result.evidence_box
-            set_segment_array(
-                segmentation_node, LUNGS, evidence[box][..., LUNGS_COMPONENT] != 0, volume_node, box
-            )
-            result.write_ai_lesions()
             segmentation_node.GetDisplayNode().SetSegmentVisibility(LUNGS, False)
             segmentation_node.GetDisplayNode().SetSegmentVisibility(LESION, True)
-        return result
+            if IMAGE_SHA256 not in provenance:
+                provenance = {**provenance, IMAGE_SHA256: image_hash(volume_node)}
+            result._describe(provenance)
+            for segment_id in (LESION, LUNGS):
+                dicom_export.name_algorithm(result._segment(segment_id), provenance["model"])
+            yield
+            result._write_lungs()
+            yield
+            result.write_ai_lesions()
 
     @property
     def ct(self):
@@ -209,6 +243,24 @@ class Result:
         set_segment_array(self.node, LESION, self.ai_lesions_in(box), self.evidence_node, box)
         self.tell_corrected(False)
 
+    def _write_lungs(self) -> None:
+        box = self.evidence_box
+        lungs = self.evidence[box][..., LUNGS_COMPONENT] != 0
+        set_segment_array(self.node, LUNGS, lungs, self.evidence_node, box)
+
+    def _write_evidence(self, evidence: np.ndarray, box: Slices) -> Iterator[None]:
+        """Fill the evidence node, piece by piece."""
+        image = vtk.vtkImageData()
+        image.SetDimensions(evidence.shape[2::-1])
+        image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, evidence.shape[3])
+        voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(evidence.shape)
+        slices = max(1, PIECE_BYTES // evidence[0].nbytes)
+        for first in range(0, len(evidence), slices):
+            voxels[first : first + slices] = evidence[first : first + slices]
+            yield
+        self.evidence_node.SetAndObserveImageData(image)
+        self.evidence_node.SetAttribute(BOX, json.dumps([[side.start, side.stop] for side in box]))
+
     def set_lesions(self, mask: np.ndarray) -> None:
         """Write a lesion segment (z, y, x) that is not the AI's."""
         set_segment_array(self.node, LESION, mask, self.evidence_node)
@@ -274,16 +326,13 @@ def _ensure_segment(segmentation_node, segment_id: str, meaning: segment_meaning
         describe(segmentation.GetSegment(segment_id), meaning)
 
 
-def _evidence_node(segmentation_node, volume_node, evidence: np.ndarray):
+def _evidence_node(segmentation_node, volume_node):
     """The node of the evidence. A vector volume, so that no selector offers it as a CT."""
     node = segmentation_node.GetNodeReference(EVIDENCE_ROLE)
     if node is None:
         name = slicer.mrmlScene.GenerateUniqueName(f"{volume_node.GetName()} lesion evidence")
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", name)
         segmentation_node.SetNodeReferenceID(EVIDENCE_ROLE, node.GetID())
-    slicer.util.updateVolumeFromArray(node, evidence)
-    box = box_around(np.ascontiguousarray(evidence).view(np.uint16)[..., 0])
-    node.SetAttribute(BOX, json.dumps([[ends.start, ends.stop] for ends in box]))
     set_geometry(node, volume_node)
     place_beside(node, volume_node)
     return node

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from GASNetLib.mask_box import Slices
 from GASNetSegmentLib.panel import LAID_OUT_MS
 from GASNetSegmentLib.result import Result
 from GASNetSegmentLib.worker_run import ProgressWidgets, WorkerRun
@@ -26,7 +27,17 @@ class _Found:
     """What a model found, on its way into the scene."""
 
     evidence: np.ndarray
+    box: Slices
     provenance: dict
+
+    @classmethod
+    def of(cls, answer: dict, read: Callable[[str], np.ndarray]) -> _Found:
+        """A copy, for the worker's files are removed; outside of the box there is nothing to copy."""
+        box = tuple(slice(*ends) for ends in answer["box"])
+        file = read(answer["evidence"])
+        evidence = np.zeros(file.shape, file.dtype)
+        evidence[box] = file[box]
+        return cls(evidence, box, answer["provenance"])
 
 
 class SideBySideSection:
@@ -113,7 +124,7 @@ class SideBySideSection:
         self.run.start(
             "segment",
             slicer.mrmlScene.GetNodeByID(self._volume_id),
-            lambda answer, read: self._answered(models[1:], [*found, _kept(answer, read)]),
+            lambda answer, read: self._answered(models[1:], [*found, _Found.of(answer, read)]),
             model=models[0],
             device=choice(self._ui.deviceBox),
             threshold=None,
@@ -137,35 +148,31 @@ class SideBySideSection:
     # --- both results -------------------------------------------------------------------------------------
 
     def _put_and_show(self, old: _Found, new: _Found) -> None:
-        """In steps, for each keeps Slicer busy for a while."""
         self._nodes = []
         said = _("Left: {old}, in use. Right: {new}, the new one.")
         self._say(said.format(old=old.provenance["model"], new=new.provenance["model"]))
-        self._steps.begin(
-            (0, lambda: self._put(_("{ct}, model in use"), old)),
-            (0, lambda: self._put(_("{ct}, new model"), new)),
-            (0, self._lay_out),
-            (LAID_OUT_MS, self._show),
-        )
+        titled = ((_("{ct}, model in use"), old), (_("{ct}, new model"), new))
+        self._steps.begin(self._putting_and_showing(titled))
         self.update()
 
-    def _put(self, title: str, found: _Found) -> None:
+    def _putting_and_showing(self, titled: tuple[tuple[str, _Found], ...]) -> Iterator[int]:
+        """In steps, for all together would keep Slicer busy for too long."""
         volume = slicer.mrmlScene.GetNodeByID(self._volume_id)
-        node = new_node(title.format(ct=volume.GetName()), len(self._nodes))
-        self._nodes.append(node)
-        Result.put(volume, node, found.evidence, found.provenance)
+        for position, (title, one) in enumerate(titled):
+            node = new_node(title.format(ct=volume.GetName()), position)
+            self._nodes.append(node)
+            for _piece in Result.putting(volume, node, one.evidence, one.provenance, one.box):
+                yield 0
+        if self._layouts is not None:
+            self._lay_out()
+            yield LAID_OUT_MS
+            self._shown = Shown(volume, self._nodes)
 
     def _lay_out(self) -> None:
-        if self._layouts is None:
-            return
         self._drawing.hold()
         if self._layouts.layout != LAYOUT:
             self._layout_before = self._layouts.layout
         self._layouts.setLayout(LAYOUT)
-
-    def _show(self) -> None:
-        if self._layouts is not None:
-            self._shown = Shown(slicer.mrmlScene.GetNodeByID(self._volume_id), self._nodes)
 
     def _steps_ended(self) -> None:
         self._drawing.draw()
@@ -182,8 +189,3 @@ class SideBySideSection:
             self._shown = None
             self._say("")
             self.update()
-
-
-def _kept(answer: dict, read: Callable[[str], np.ndarray]) -> _Found:
-    """A copy, for the worker's files are removed."""
-    return _Found(np.array(read(answer["evidence"])), answer["provenance"])

@@ -12,7 +12,9 @@ slicer = pytest.importorskip("slicer")
 import vtk  # noqa: E402
 
 from GASNetLib.errors import Cancelled, InputError, ModelError  # noqa: E402
+from GASNetLib.evidence import evidence_box  # noqa: E402
 from GASNetLib.quantify import quantify  # noqa: E402
+from GASNetSegmentLib import result as result_module  # noqa: E402
 from GASNetSegmentLib.result import LESION, LUNGS, Result  # noqa: E402
 from GASNetSegmentLib.segments import set_segment_array  # noqa: E402
 from scene_samples import PROVENANCE, add_ct, evidence_of_phantom, write_tiny_model  # noqa: E402
@@ -128,6 +130,21 @@ def test_quantities_follow_another_run_in_the_same_place(logic, ct, segmented, p
     expected = quantify(phantom.hu, Result.of(segmented).lesions, lungs, phantom.geometry)
 
     assert replace(logic.quantify(segmented), foci=()) == replace(expected, foci=())
+
+
+def test_result_is_put_in_pieces_with_what_the_worker_knows_of_it(ct, phantom, monkeypatch):
+    evidence = evidence_of_phantom(phantom)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    monkeypatch.setattr(result_module, "PIECE_BYTES", 3 * evidence[0].nbytes)
+    provenance = {**PROVENANCE, "image_sha256": "f" * 64}
+
+    pieces = list(Result.putting(ct, node, evidence, provenance, evidence_box(evidence)))
+
+    assert len(pieces) > len(evidence) // 3
+    result = Result.of(node)
+    assert np.array_equal(result.evidence, evidence)
+    assert np.array_equal(result.lesions, phantom.lesions)
+    assert not result.ct_is_unchanged  # the worker saw another
 
 
 def test_quantities_without_lesion(logic, segmented):

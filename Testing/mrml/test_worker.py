@@ -19,8 +19,10 @@ import GASNetLib  # noqa: E402
 from GASNetLib.errors import ResourceError  # noqa: E402
 from GASNetLib.phantom import write_phantom  # noqa: E402
 from GASNetLib.worker import Worker  # noqa: E402
+from GASNetSegmentLib.ct_nodes import image_hash  # noqa: E402
 from GASNetSegmentLib.interpreter import python_executable, worker_environment  # noqa: E402
 from GASNetSegmentLib.worker_client import Request, WorkerClient  # noqa: E402
+from scene_samples import add_ct  # noqa: E402
 
 ENGINE = Path(GASNetLib.__file__).parents[1]
 PYTHON = python_executable(slicer.app.slicerHome if hasattr(slicer, "app") else "")
@@ -87,7 +89,7 @@ def ask_to_segment(client, answers, phantom, model_file, hu=None, threshold=0.5)
     )
 
 
-def test_two_requests_and_a_refusal_in_one_process(client, phantom, model_file, tmp_path):
+def test_two_requests_and_a_refusal_in_one_process(scene, client, phantom, model_file, tmp_path):
     from GASNetLib.evidence import lesions_above
     from GASNetLib.model import load_model
     from GASNetLib.segment import segment
@@ -108,6 +110,10 @@ def test_two_requests_and_a_refusal_in_one_process(client, phantom, model_file, 
     )
     assert np.array_equal(lesions_above(second.arrays["evidence"], 0.52), expected.lesions)
     assert second.answer["provenance"]["threshold"] == 0.52
+    assert second.answer["provenance"]["image_sha256"] == image_hash(add_ct(phantom))
+    beyond = second.arrays["evidence"].copy()
+    beyond[tuple(slice(*ends) for ends in second.answer["box"])] = 0
+    assert not beyond.any()
     assert first.stages[0] == "Loading the model" and "Loading the model" not in second.stages
     assert first.shares == sorted(first.shares)
     assert "same value" in refused.error.cause or "value" in refused.error.cause
