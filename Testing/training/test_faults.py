@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -35,6 +36,13 @@ SETTINGS = changed(
 )
 
 
+YOUNGER = [
+    *(("terms", "transplant"), ("terms", "repair"), ("augmentation", "eight_bit")),
+    *(("", "transplant_hu"), ("", "result_reach_mm")),
+]
+"""Settings, with their part, that were added after the first trainings."""
+
+
 def prepared(path: Path, changes: dict | None = None) -> RunFolder:
     return prepare_run(path, tiny_cohort(), changed(SETTINGS, changes or {}), device="cpu")
 
@@ -57,6 +65,10 @@ def finish(run: RunFolder, *launcher: str, **environment: str) -> tuple[int, str
 
 def losses(run: RunFolder) -> list[dict]:
     return [event["losses"] for event in run.events() if event["kind"] == "iteration"]
+
+
+def validations(run: RunFolder) -> list[tuple]:
+    return [(e["iteration"], e["cases"]) for e in run.events() if e["kind"] == "validation"]
 
 
 def codes(run: RunFolder) -> list[str]:
@@ -200,6 +212,24 @@ def test_a_stop_asked_for_before_the_process_begins_is_heard_once_and_costs_noth
     assert finish(run)[0] == 0
     assert run.state().state == "done"
     assert losses(run) == uninterrupted
+
+
+def test_a_training_begun_by_an_older_version_goes_on_as_it_would_have(tmp_path):
+    reach = {"reach_mm": 4.0, "result_reach_mm": 4.0}  # what was one setting
+    whole = prepared(tmp_path / "whole", reach)
+    assert finish(whole)[0] == 0
+    run = prepared(tmp_path / "run", reach)
+    config = json.loads(run.config_file.read_text())
+    for part, name in YOUNGER:
+        del (config["settings"][part] if part else config["settings"])[name]
+    run.config_file.write_text(json.dumps(config))
+    first = start(run)
+    wait_for_iteration(run, 2, first)
+    run.stop(patience=60)
+    first.wait()
+    assert finish(run)[0] == 0
+    assert losses(run) == losses(whole)
+    assert validations(run) == validations(whole)
 
 
 @pytest.fixture

@@ -41,6 +41,13 @@ def test_settings_survive_json(name):
     assert from_data(json.loads(json.dumps(as_data(preset(name))))) == checked(preset(name))
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_settings_of_before_results_had_a_reach_of_their_own_mean_what_they_meant(name):
+    older = as_data(preset(name))
+    del older["result_reach_mm"]
+    assert from_data(older) == changed(preset(name), {"result_reach_mm": preset(name).reach_mm})
+
+
 @pytest.mark.parametrize("name", ["improved", "finetune", "quick"])
 @pytest.mark.parametrize("ablation", ["without L_ps", "supervised", "MIL", "L_GAN and L_S only"])
 def test_an_ablation_leaves_nothing_of_ours_that_would_stand_in(name, ablation):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from math import inf
 from typing import Any
@@ -180,12 +180,23 @@ def as_data(settings: Settings) -> dict:
     return asdict(settings)
 
 
+FORMERLY: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "result_reach_mm": lambda older: older.get("reach_mm"),
+}
+"""What a younger setting stood for before there was one, told from the settings that there were.
+
+Runs outlive an update. :func:`as_data` names every setting, so one that is missing is younger than the run:
+its default must be what was done before, as the paper's value nearly always is, or it must stand here.
+"""
+
+
 def from_data(data: Mapping[str, Any]) -> Settings:
-    """Inverse of :func:`as_data`; missing fields take the paper's value.
+    """Inverse of :func:`as_data`, also for the settings of runs made by older versions.
 
     Raises:
         RunError: unknown field, or a value that makes no sense.
     """
+    data = {name: formerly(data) for name, formerly in FORMERLY.items()} | dict(data)
     parts = {
         "terms": Terms,
         "optimisation": Optimisation,
