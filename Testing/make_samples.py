@@ -1,7 +1,7 @@
 """Makes synthetic chest CTs as files: one for a demo, or a cohort to train on.
 
     python Testing/make_samples.py demo FOLDER [--seed 1] [--lesions moderate] [--format .nrrd]
-    python Testing/make_samples.py cohort FOLDER [--diseased 4] [--healthy 4] [--validation 2]
+    python Testing/make_samples.py cohort FOLDER [--diseased 5] [--healthy 5] [--validation 2]
 
 Needs the engine (``pip install -e .``, or PYTHONPATH=GASNetSegment).
 """
@@ -37,8 +37,8 @@ def write_demo(
 
 def write_cohort_folder(
     folder: Path,
-    diseased: int = 4,
-    healthy: int = 4,
+    diseased: int = 5,
+    healthy: int = 5,
     validation: int = 2,
     shape: tuple[int, int, int] = (48, 96, 96),
     seed: int = 100,
@@ -76,8 +76,8 @@ def main() -> None:
     demo.add_argument("--format", default=".nii.gz", help="suffix of the CT; empty for a DICOM folder")
     cohort = kinds.add_parser("cohort", help="a folder of cases with a table")
     cohort.add_argument("folder", type=Path)
-    cohort.add_argument("--diseased", type=int, default=4)
-    cohort.add_argument("--healthy", type=int, default=4)
+    cohort.add_argument("--diseased", type=int, default=5)
+    cohort.add_argument("--healthy", type=int, default=5)
     cohort.add_argument("--validation", type=int, default=2)
     cohort.add_argument("--shape", type=int, nargs=3, default=(48, 96, 96), metavar=("Z", "Y", "X"))
     cohort.add_argument("--seed", type=int, default=100, help="of the first patient")

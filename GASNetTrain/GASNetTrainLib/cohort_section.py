@@ -13,7 +13,7 @@ from GASNetLib.cohort import ROLES, Cohort
 
 from .cohort_table import REFUSED, CohortTable
 from .cohort_tree import CohortTree
-from .cohort_words import KEYS, role_needed, role_title
+from .cohort_words import KEYS, lacking_in_words, role_title
 from .dicom_database import add_series, stored_ct_series
 from .dicom_dialog import choose_series
 from .panel import TrainPanel
@@ -223,7 +223,8 @@ class CohortSection:
         said = [_("Usable: {totals}.").format(totals=totals)]
         if refused:
             said.append(_("Refused: {refused}; they are left out.").format(refused=refused))
-        return "\n".join([*said, *map(role_needed, self.cohort.roles_missing())])
+        said.append(lacking_in_words(self.cohort.lacking()))
+        return "\n".join(filter(None, said))
 
     def _attempt(self, change: Callable[[], None]) -> None:
         self._panel.clear_problem()

@@ -7,9 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from GASNetLib.cohort import NEEDED, ROLES, Case, Cohort, CohortError, read_cohort, write_cohort
+from GASNetLib.cohort import ROLES, Case, Cohort, CohortError, read_cohort, write_cohort
 from GASNetLib.cohort.tree import find_cases
 from GASNetLib.volume import case_name
+
+RECOMMENDED = {"labelled": 1, "diseased": 5, "healthy": 5, "validation": 1}
+"""Cases of each role that a training should have at least. With fewer it can be tried; dozens of diseased and
+healthy ones are better."""
 
 UNCHECKED, ACCEPTED, FLAGGED, REFUSED = "not checked", "accepted", "flagged", "refused"
 
@@ -183,14 +187,15 @@ class CohortTable:
         counts = Counter(case.role for case in self.usable)
         return {role: counts[role] for role in ROLES}
 
-    def roles_missing(self) -> tuple[str, ...]:
-        """The roles that a training of GASNet needs and no usable case has."""
+    def lacking(self) -> dict[str, int]:
+        """How many usable cases of a role are missing to those recommended, for each that has too few."""
         totals = self.totals()
-        return tuple(role for role in NEEDED if not totals[role])
+        return {role: n - totals[role] for role, n in RECOMMENDED.items() if totals[role] < n}
 
     def still_missing(self) -> tuple[str, ...]:
-        """What a training of GASNet would still need, one sentence each."""
-        return tuple(NEEDED[role] for role in self.roles_missing())
+        """What is missing to the recommended cohort, a sentence for each role; it can be trained without."""
+        lacking, least = self.lacking(), RECOMMENDED
+        return tuple(f"{n} more {role} (at least {least[role]} recommended)." for role, n in lacking.items())
 
     # --- file ---------------------------------------------------------------------------------------------
 

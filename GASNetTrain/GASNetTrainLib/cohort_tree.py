@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from GASNetLib.cohort import ROLES
 
 from .cohort_table import FLAGGED, REFUSED, Row
-from .cohort_words import KEYS, role_needed, role_title, status_word
+from .cohort_words import KEYS, role_purpose, role_title, status_word
 
 CASE, STATUS, REASON = range(3)
 THUMBNAIL_PIXELS = 40
@@ -80,7 +80,7 @@ class CohortTree:
     def _group(self, role: str):
         group = qt.QTreeWidgetItem()
         group.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsDropEnabled)
-        group.setToolTip(CASE, role_needed(role))
+        group.setToolTip(CASE, role_purpose(role))
         font = group.font(CASE)
         font.setBold(True)
         group.setFont(CASE, font)

@@ -129,6 +129,12 @@ class TrainLogic:
         """Names of the presets."""
         return tuple(PRESETS)
 
+    def rolesLacking(self, cohort: CohortTable, preset: str) -> list[str]:
+        """The roles without which a preset cannot begin, and that no usable case has."""
+        from GASNetLib.training.preparation import roles_lacking
+
+        return roles_lacking(cohort.usable, preset_named(preset))
+
     def startTraining(
         self,
         cohort: CohortTable,

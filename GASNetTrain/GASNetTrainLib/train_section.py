@@ -15,6 +15,7 @@ from GASNetLib.training.presets import PRESETS
 
 from .choices import choice, fill_devices, fill_presets, preset_about
 from .cohort_section import CohortSection
+from .cohort_words import role_title
 from .model_names import model_name
 from .pace import Pace
 from .panel import TrainPanel
@@ -69,12 +70,33 @@ class TrainSection:
         """Show what the choices mean, and whether they can be trained with."""
         ui, preset = self._ui, choice(self._ui.presetBox)
         ui.presetLabel.text = f"{preset_about(preset)} {self._estimate(preset)}"
-        checked = self._cohort.cohort.is_checked
-        ui.trainButton.enabled = checked
-        ui.measureButton.enabled = checked and self._measuring is None
+        why_not = self._why_not(preset)
+        ui.trainButton.enabled = not why_not
+        ui.measureButton.enabled = not why_not and self._measuring is None
         ui.measureCancelButton.visible = self._measuring is not None
         ui.queueBox.visible = any(run.last_state.state in LIVING for run in self._runs())
-        ui.trainLabel.text = self._begun if checked else _("Check the cohort first.")
+        ui.trainLabel.text = "\n".join(filter(None, [why_not or self._warning(), self._begun]))
+
+    def _why_not(self, preset: str) -> str:
+        """Why no training can begin; empty if one can."""
+        cohort = self._cohort.cohort
+        if not cohort.is_checked:
+            return _("Check the cohort first.")
+        lacking = self._panel.logic.rolesLacking(cohort, preset)
+        if not lacking:
+            return ""
+        text = _("This preset cannot do without: {roles}. Add CTs, or choose another preset.")
+        return text.format(roles="; ".join(map(role_title, lacking)))
+
+    def _warning(self) -> str:
+        """What a training on few cases is worth; empty for one on enough."""
+        lacking = self._cohort.cohort.lacking()
+        said = []
+        if lacking.keys() & {"labelled", "diseased", "healthy"}:
+            said.append(_("Fewer CTs than recommended: you can try it, but do not expect a better network."))
+        if "validation" in lacking:
+            said.append(_("Without a CT for validation nobody can tell whether the new network is better."))
+        return " ".join(said)
 
     def _estimate(self, preset: str) -> str:
         device = choice(self._ui.deviceBox)

@@ -75,7 +75,7 @@ def test_from_one_corrected_case_to_a_deployed_network(host, tmp_path):
     assert cohort.add_samples(tmp_path / "cases") == 1
     rows = train.checkCohort(cohort, jobs=0)
     assert all(row.status != "refused" for row in rows), rows
-    assert cohort.still_missing() == ()
+    assert cohort.lacking() == {"diseased": 4, "healthy": 4}  # of which a person is told, no more
 
     # Train in a process of its own; kill it; resume it.
     run = train.startTraining(cohort, tmp_path / "runs" / "mine", "smoke", device="cpu", changes=CHANGES)

@@ -98,12 +98,16 @@ def cohort(home) -> CohortTable:
 def test_cohort_says_what_is_missing_until_it_is_there(home):
     logic = logic_in(home)
     cohort = logic.newCohort()
-    assert len(cohort.still_missing()) == 4
+    assert cohort.lacking() == {"labelled": 1, "diseased": 5, "healthy": 5, "validation": 1}
+    assert logic.rolesLacking(cohort, "finetune") == ["diseased", "healthy", "labelled"]
+    assert logic.rolesLacking(cohort, "supervised") == ["labelled"]
 
     logic.addCase(cohort, home / "data" / "labelled.nii.gz", "labelled", home / "data" / "labelled_mask.nrrd")
     logic.addCase(cohort, home / "data" / "diseased.nii.gz", "diseased")
 
-    assert [sentence.split()[3] for sentence in cohort.still_missing()] == ["healthy", "validation"]
+    assert cohort.lacking() == {"diseased": 4, "healthy": 5, "validation": 1}
+    assert cohort.still_missing()[0] == "4 more diseased (at least 5 recommended)."
+    assert logic.rolesLacking(cohort, "finetune") == ["healthy"]
     assert cohort.totals() == {"labelled": 1, "diseased": 1, "healthy": 0, "validation": 0}
     with pytest.raises(CohortError, match="already"):
         logic.addCase(cohort, home / "data" / "diseased.nii.gz", "healthy")

@@ -124,7 +124,8 @@ def losses(iteration):
 
 
 def test_empty_panel_says_what_is_missing(panel):
-    assert "At least one CT with marked lesions is needed, to learn from." in panel.ui.cohortLabel.text
+    needed = "1 with lesions marked, 5 diseased, 5 healthy, 1 with lesions marked for validation."
+    assert f"Still missing: {needed}" in panel.ui.cohortLabel.text
     assert not panel.ui.trainButton.enabled
     assert panel.ui.watchFrame.isHidden()
     assert panel.ui.problemFrame.isHidden()
@@ -182,7 +183,7 @@ def test_cohort_is_filled_changed_and_saved(host, filled, tiny, tmp_path):
     everyone = ["diseased", "healthy", "validation"]
     assert cases(tree) == {"labelled": ["labelled"], "diseased": [], "healthy": [], "validation": everyone}
     assert filled.cohort.selected == ["diseased", "healthy"]  # for the next key
-    assert "diseased CT is needed" in ui.cohortLabel.text
+    assert "missing: 5 diseased, 5 healthy." in ui.cohortLabel.text
     assert "press D" in groups(tree)["diseased"].text(0)
 
     select(tree, ["diseased"])
@@ -215,7 +216,26 @@ def test_rows_dragged_to_another_role_take_it(host, filled):
 
     assert cases(tree)["healthy"] == ["diseased", "healthy"] and cases(tree)["diseased"] == []
     assert filled.cohort.selected == ["diseased"]
-    assert "diseased CT is needed" in filled.ui.cohortLabel.text
+    assert "missing: 5 diseased, 3 healthy." in filled.ui.cohortLabel.text
+
+
+def test_what_a_cohort_lacks_is_told_before_a_training(filled):
+    ui, cohort = filled.ui, filled.cohort.cohort
+    good = [{"accepted": True, "problems": [], "thumbnail": ""}] * len(cohort)
+    cohort.take_findings(cohort.cohort, good)
+    filled.cohort.show()
+    choose(ui.presetBox, "finetune")
+    assert ui.trainButton.enabled and "do not expect a better network" in ui.trainLabel.text
+
+    select(ui.cohortTree, ["validation"])
+    trigger(ui.cohortTree, "Take out")
+    assert ui.trainButton.enabled and "nobody can tell" in ui.trainLabel.text
+
+    select(ui.cohortTree, ["healthy"])
+    trigger(ui.cohortTree, "Take out")
+    assert not ui.trainButton.enabled and "cannot do without: Healthy." in ui.trainLabel.text
+    choose(ui.presetBox, "supervised")
+    assert ui.trainButton.enabled
 
 
 def test_cts_come_from_the_dicom_database(host, panel, tmp_path, monkeypatch):
@@ -263,6 +283,8 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     host.wait_until(lambda: not filled.cohort.checking, SECONDS, "the check ends")
     assert ["refused"] not in cases(ui.cohortTree, 1).values(), cases(ui.cohortTree, 2)
     assert not groups(ui.cohortTree)["labelled"].child(0).icon(0).isNull()
+    assert "missing: 4 diseased, 4 healthy." in ui.cohortLabel.text
+    assert ui.trainButton.enabled and "do not expect a better network" in ui.trainLabel.text
 
     choose(ui.presetBox, "smoke")
     assert "not measured yet" in ui.presetLabel.text

@@ -94,15 +94,20 @@ def check_roles(cohort: Cohort, settings: Settings) -> None:
     Raises:
         RunError: it does.
     """
-    present = {case.role for case in cohort}
-    if "labelled" in present:
-        present.add("diseased")  # labelled volumes show the disease: they stand in for diseased ones
-    missing = sorted(roles_needed(settings.terms) - present)
+    missing = roles_lacking(cohort, settings)
     if missing:
         raise RunError(
             f"The cohort has no {' and no '.join(missing)} cases, and “{settings.name}” learns from them.",
             "Add some, or choose a preset that does without.",
         )
+
+
+def roles_lacking(cohort: Cohort, settings: Settings) -> list[str]:
+    """The roles that the terms learn from and that the cohort has no case of."""
+    present = {case.role for case in cohort}
+    if "labelled" in present:
+        present.add("diseased")  # labelled volumes show the disease: they stand in for diseased ones
+    return sorted(roles_needed(settings.terms) - present)
 
 
 def with_networks_of(settings: Settings, package: ModelInfo) -> Settings:
