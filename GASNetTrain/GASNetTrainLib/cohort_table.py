@@ -121,8 +121,17 @@ class CohortTable:
         return self._add_new(Case(case.name, case.ct, case.mask, role) for case in found)
 
     def add_samples(self, case_folder: str | Path) -> int:
-        """Add the labelled samples that GASNetSegment keeps in a folder; returns how many were new."""
+        """Add the labelled samples that GASNetSegment keeps in a folder; returns how many were new.
+
+        Raises:
+            CohortError: there are none.
+        """
         folders = [path.parent for path in sorted(Path(case_folder).glob(f"*/{SAMPLE_DESCRIPTION}"))]
+        if not folders:
+            raise CohortError(
+                "There are no labelled samples yet.",
+                "Segment a CT in GASNet Segment, correct the lesion, and press “Use as labelled sample”.",
+            )
         return self._add_new(
             Case(folder.name, folder / SAMPLE_CT, folder / SAMPLE_MASK, "labelled") for folder in folders
         )

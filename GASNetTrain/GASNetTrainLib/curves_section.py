@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import slicer
 
 from GASNetLib.run.events import Event
-from GASNetSegmentLib.panel import single_shot
 
 from . import curve_words
 from .chart_axes import ChartAxes
 from .curves import CHARTS, Curves
+from .panel import TrainPanel
+from .steps import Steps
 from .stepwise_drawing import StepwiseDrawing
 
 PLOT_VIEW = "PlotView1"
@@ -21,24 +22,21 @@ PLOT_VIEW = "PlotView1"
 class CurvesSection:
     """Button and choice of the chart; when the button is up again, the layout is as it was before."""
 
-    def __init__(self, ui, draw: Callable[[], None]) -> None:
+    def __init__(self, panel: TrainPanel, draw: Callable[[], None]) -> None:
         """
         Args:
             draw: has the curves of the chosen training drawn, by :meth:`show`.
         """
-        self._ui, self._draw = ui, draw
+        self._ui, self._draw = panel.ui, draw
         self._curves: Curves | None = None
         self._axes = ChartAxes()
         self._layout_before: int | None = None
         self._drawing = StepwiseDrawing()
-        # Slicer's plot view is made and drawn for the first time before the layout changes to it, each in a
-        # step of its own: together they would keep Slicer from answering for too long.
-        self._draw_unseen_later = single_shot(0, self._draw_unseen)
-        self._show_later = single_shot(0, self._show)
+        self._steps = Steps(panel.problems_shown)
         for key in CHARTS:
-            ui.chartBox.addItem(curve_words.chart_title(key))
-        ui.curvesButton.connect("toggled(bool)", self._toggled)
-        ui.chartBox.connect("currentIndexChanged(int)", self._choose_chart)
+            self._ui.chartBox.addItem(curve_words.chart_title(key))
+        self._ui.curvesButton.connect("toggled(bool)", self._toggled)
+        self._ui.chartBox.connect("currentIndexChanged(int)", self._choose_chart)
 
     def show(self, name: str, events: Sequence[Event]) -> bool:
         """Draw what is new in the history of a training; True once all of it is drawn."""
@@ -59,34 +57,34 @@ class CurvesSection:
             self._curves.remove()
         self._curves = None
         self._ui.curvesButton.checked = False
+        self._steps.drop()
         self._drawing.finish()
 
     def _toggled(self, shown: bool) -> None:
         manager = slicer.app.layoutManager()
         if shown:
             self._layout_before = manager.layout if manager is not None else None
-            if _make_plot_view():
-                self._draw_unseen_later.start()
-            else:
-                self._show_later.start()
+            self._steps.begin(self._showing())
         elif manager is not None and self._layout_before is not None:
-            self._draw_unseen_later.stop()
-            self._show_later.stop()
+            self._steps.drop()
             self._drawing.hold()
             manager.setLayout(self._layout_before)
             self._drawing.draw()
 
-    def _draw_unseen(self) -> None:
-        for widget in _plot_widgets():
-            widget.plotView().grab()
-        self._show_later.start()
-
-    def _show(self) -> None:
+    def _showing(self) -> Iterator[int]:
+        """In steps, for all together would keep Slicer from answering for too long."""
+        if _make_plot_view():
+            yield 0
+            for widget in _plot_widgets():  # drawn for the first time before the layout changes to it
+                widget.plotView().grab()
+            yield 0
         if self._curves is None:
             self._curves = Curves(curve_words)
+            yield 0
         self._drawing.hold()
         self._choose_chart()
         self._drawing.draw()
+        yield 0
         self._draw()
 
     def _choose_chart(self) -> None:

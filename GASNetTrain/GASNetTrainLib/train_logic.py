@@ -268,13 +268,22 @@ class TrainLogic:
         Raises:
             ModelError: no model. ResourceError: the file cannot be written.
         """
-        from GASNetLib.model import read_model_info
-
-        read_model_info(Path(model))
+        self.checkedModel(model)
         target = Path(target).absolute()
         with written_aside(target) as aside:
             shutil.copyfile(model, aside)
         return target
+
+    def checkedModel(self, model: str | Path) -> Path:
+        """The path of a model package, to start a training from.
+
+        Raises:
+            ModelError: it is none.
+        """
+        from GASNetLib.model import read_model_info
+
+        read_model_info(Path(model))
+        return Path(model).absolute()
 
     def modelInUse(self) -> Path | None:
         """The model in use; None if there is none on this computer."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import qt
 from slicer.i18n import tr as _
 
 from GASNetLib.errors import InputError
@@ -40,6 +41,8 @@ class TrainSection:
         self._panel, self._ui = panel, panel.ui
         self._cohort, self._runs, self._on_started = cohort, runs, on_started
         self._models: list[Path | None] = []
+        self._files: list[Path] = []
+        self._in_use: Path | None = None
         self._begun = ""
         self._measuring: Task | None = None
         self._measured: dict[tuple[str, str], Pace] = {}
@@ -48,23 +51,46 @@ class TrainSection:
         self._ui.runHomeEdit.currentPath = str(panel.logic.run_home)
         self._ui.presetBox.connect("currentIndexChanged(int)", self.update)
         self._ui.deviceBox.connect("currentIndexChanged(int)", self.update)
+        self._ui.startFileButton.connect("clicked(bool)", self._add_start_file)
         self._ui.trainButton.connect("clicked(bool)", self._train)
         self._ui.measureButton.connect("clicked(bool)", self._measure)
         self._ui.measureCancelButton.connect("clicked(bool)", self._cancel_measuring)
         self._ui.runNameEdit.text = _free_name()
 
     def refresh_models(self) -> None:
-        """List the models to start from; the one in use is chosen."""
-        in_use = self._panel.logic.modelInUse()
-        self._models = [*self._panel.logic.models.models(), None]
+        """List the models to start from. What was chosen stays; the one in use is chosen before."""
+        before, self._in_use = self._in_use, self._panel.logic.modelInUse()
+        chosen = self._start
+        listed = self._panel.logic.models.models()
+        self._models = [*listed, *(path for path in self._files if path not in listed), None]
+        if chosen == before or chosen not in self._models:
+            chosen = self._in_use
         self._ui.startBox.clear()
         for path in self._models:
             text = _("From scratch") if path is None else model_name(path)
             self._ui.startBox.addItem(
-                _("{model} (in use)").format(model=text) if path and path == in_use else text
+                _("{model} (in use)").format(model=text) if path and path == self._in_use else text
             )
-        self._ui.startBox.currentIndex = self._models.index(in_use)
+        self._ui.startBox.currentIndex = self._models.index(chosen)
         self.update()
+
+    @property
+    def _start(self) -> Path | None:
+        """The model that is chosen to start from; None: from scratch."""
+        return self._models[self._ui.startBox.currentIndex] if self._models else None
+
+    def _add_start_file(self) -> None:
+        file = qt.QFileDialog.getOpenFileName(
+            self._ui.startBox, _("Model to start from"), "", "GASNet (*.safetensors)"
+        )
+        if not file:
+            return
+        self._panel.clear_problem()
+        with self._panel.problems_shown():
+            path = self._panel.logic.checkedModel(file)
+            self._files.append(path)
+            self.refresh_models()
+            self._ui.startBox.currentIndex = self._models.index(path)
 
     def update(self) -> None:
         """Show what the choices mean, and whether they can be trained with."""
@@ -148,12 +174,11 @@ class TrainSection:
             name = self._ui.runNameEdit.text.strip()
             if not name:
                 raise InputError(_("The training has no name."), _("Give it one; its folder is called so."))
-            start = self._models[self._ui.startBox.currentIndex]
             run = self._panel.logic.startTraining(
                 self._cohort.cohort,
                 Path(self._ui.runHomeEdit.currentPath) / name,
                 choice(self._ui.presetBox),
-                start,
+                self._start,
                 choice(self._ui.deviceBox),
                 queued=self._ui.queueBox.checked,
             )

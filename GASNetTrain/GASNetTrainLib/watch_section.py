@@ -52,7 +52,7 @@ class WatchSection:
             on_models: a training has a new model. on_states: one has begun or ended.
         """
         self._ended = EndedSection(panel, self._show_ended)
-        self._curves = CurvesSection(panel.ui, self.look)
+        self._curves = CurvesSection(panel, self.look)
         self._panel, self._ui = panel, panel.ui
         self._on_models, self._on_states = on_models, on_states
         self.runs: list[RunHandle] = []
@@ -144,19 +144,9 @@ class WatchSection:
         return 0.0 if run is self.chosen else self._looked.get(str(run.path), 0.0)
 
     def _state_changed(self, run: RunHandle, state: RunState) -> None:
-        row = self.runs.index(run)
         before = self._states.get(str(run.path))
         self._states[str(run.path)] = state
-        reached = f"{state.iteration} / {state.iterations}" if state.iterations else "–"
-        texts = (
-            run.name,
-            state_word(state.state),
-            reached,
-            number(state.best_dice),
-            duration(state.seconds_left),
-        )
-        for column, text in enumerate(texts):
-            self._ui.runsTable.item(row, column).setText(text)
+        self._show_row(self.runs.index(run), run.name, state)
         for notice in self._notices.of(run):
             self._tell(run, notice)
         if state.state == "interrupted" and before is not None and before.state in LIVING:
@@ -270,7 +260,6 @@ class WatchSection:
 
     def _fill_table(self) -> None:
         table = self._ui.runsTable
-        self._states.clear()
         table.setRowCount(len(self.runs))
         for row, run in enumerate(self.runs):
             for column in range(COLUMNS):
@@ -278,4 +267,13 @@ class WatchSection:
                 item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
                 item.setToolTip(str(run.path))
                 table.setItem(row, column, item)
+            state = self._states.get(str(run.path))  # to tell it as news would read its history again
+            if state is not None:
+                self._show_row(row, run.name, state)
         fit_height(table, ROWS_SHOWN)
+
+    def _show_row(self, row: int, name: str, state: RunState) -> None:
+        reached = f"{state.iteration} / {state.iterations}" if state.iterations else "–"
+        best, left = number(state.best_dice), duration(state.seconds_left)
+        for column, text in enumerate((name, state_word(state.state), reached, best, left)):
+            self._ui.runsTable.item(row, column).setText(text)

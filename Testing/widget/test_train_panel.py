@@ -21,6 +21,7 @@ from GASNetLib.training.settings import as_data
 from GASNetSegmentLib.ct_nodes import volume_node_of
 from GASNetSegmentLib.result import Result
 from GASNetTrainLib.known_runs import KnownRuns
+from scene_samples import write_tiny_model
 from train_samples import LONG, write_tiny_cohort
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -75,6 +76,13 @@ def select(tree, names):
 def choose(box, name):
     """Choose by the engine's name."""
     box.setCurrentIndex(box.findData(name))
+
+
+def accept(section):
+    """As if a check had found nothing."""
+    good = {"accepted": True, "problems": [], "thumbnail": ""}
+    section.cohort.take_findings(section.cohort.cohort, [good] * len(section.cohort))
+    section.show()
 
 
 def trigger(widget, text):
@@ -220,10 +228,8 @@ def test_rows_dragged_to_another_role_take_it(host, filled):
 
 
 def test_what_a_cohort_lacks_is_told_before_a_training(filled):
-    ui, cohort = filled.ui, filled.cohort.cohort
-    good = [{"accepted": True, "problems": [], "thumbnail": ""}] * len(cohort)
-    cohort.take_findings(cohort.cohort, good)
-    filled.cohort.show()
+    ui = filled.ui
+    accept(filled.cohort)
     choose(ui.presetBox, "finetune")
     assert ui.trainButton.enabled and "do not expect a better network" in ui.trainLabel.text
 
@@ -236,6 +242,27 @@ def test_what_a_cohort_lacks_is_told_before_a_training(filled):
     assert not ui.trainButton.enabled and "cannot do without: Healthy." in ui.trainLabel.text
     choose(ui.presetBox, "supervised")
     assert ui.trainButton.enabled
+
+
+def test_training_starts_from_any_model_file(host, filled, tiny, tmp_path):
+    ui = filled.ui
+    host.dialogs.answer("Model to start from", str(tiny.table))
+    ui.startFileButton.click()
+    assert not ui.problemFrame.isHidden() and "(in use)" in ui.startBox.currentText
+
+    host.dialogs.answer("Model to start from", str(write_tiny_model(tmp_path / "from elsewhere.safetensors")))
+    ui.startFileButton.click()
+    assert ui.problemFrame.isHidden() and ui.startBox.currentText == "tiny"
+    filled.enter()  # as after a look at another module
+    assert ui.startBox.currentText == "tiny"
+
+    accept(filled.cohort)
+    choose(ui.presetBox, "smoke")
+    choose(ui.deviceBox, "cpu")
+    ui.trainButton.click()
+    (run,) = filled.watch.runs
+    assert run.config["parent"]["file"] == "from elsewhere.safetensors"
+    run.stop(patience=0)
 
 
 def test_cts_come_from_the_dicom_database(host, panel, tmp_path, monkeypatch):
@@ -273,7 +300,12 @@ def test_loaded_ct_and_labelled_samples_become_cases(panel):
     panel.ui.addSceneButton.click()
     assert "already" in panel.ui.problemLabel.text
     panel.ui.addSamplesButton.click()
-    assert len(panel.cohort.cohort) == 1 and panel.ui.problemFrame.isHidden()
+    assert "no labelled samples yet" in panel.ui.problemLabel.text
+    sample = panel.logic.case_folder / "case-1"
+    sample.mkdir(parents=True, exist_ok=True)
+    (sample / "case.json").write_text("{}")
+    panel.ui.addSamplesButton.click()
+    assert cases(panel.ui.cohortTree)["labelled"] == ["case-1"] and panel.ui.problemFrame.isHidden()
 
 
 def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
