@@ -84,6 +84,7 @@ def test_a_crop_is_the_case_on_the_networks_grid(cohort, cache, ill):
     right, left = (np.argwhere(crop.lungs == side)[:, 2].mean() for side in (1, 2))
     assert right < 80 < left  # columns go to the patient's left
     assert crops["series"].lesions is None
+    assert crop.intensities == "hu"
 
 
 def test_a_cache_that_holds_all_is_only_read(cohort, cache):

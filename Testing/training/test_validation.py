@@ -1,6 +1,8 @@
-"""Where a training cuts the probability, when there are no masks to validate on."""
+"""What a training measures is what a user will get; where it cuts the probability without masks to go by."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,18 +10,26 @@ import torch
 from torch import nn
 
 from GASNetLib.cohort import Cohort
+from GASNetLib.cohort.network_crop import crop_to_lungs
+from GASNetLib.crop import from_network
+from GASNetLib.lungs import find_lungs
 from GASNetLib.model import load_model
+from GASNetLib.phantom import make_phantom
+from GASNetLib.segment import segment
+from GASNetLib.training.packages import write_package
 from GASNetLib.training.preparation import prepare_run
 from GASNetLib.training.presets import preset
 from GASNetLib.training.session import work_on
 from GASNetLib.training.settings import changed
+from GASNetLib.training.state import new_state
 from GASNetLib.training.validation import (
     CALIBRATION,
     HEALTHY_SHARE,
     LEAST_BY_HEALTHY,
+    predicted,
     threshold_by_healthy,
 )
-from GASNetLib.volume import WINDOW_HU
+from GASNetLib.volume import WINDOW_HU, Volume, volume_from_array
 from training.tiny_cohort import open_tiny_crops, tiny_cohort, tiny_crop, tiny_crops
 
 SETTINGS = changed(preset("quick"), {"precision": "float32"})
@@ -75,6 +85,35 @@ def test_a_network_that_marks_everything_gets_the_highest():
 
 def test_without_healthy_cases_it_is_the_papers():
     assert chosen() == pytest.approx(0.5)
+
+
+def stored_as(intensities: str) -> Volume:
+    """A phantom in HU, or as 0–255."""
+    phantom = make_phantom(seed=4, shape=(28, 72, 72), lesions="moderate")
+    low, high = WINDOW_HU
+    grey = np.rint((phantom.hu.clip(low, high) - low) * (255 / (high - low))).astype(np.uint8)
+    volume = volume_from_array({"hu": phantom.hu, "window": grey}[intensities], phantom.geometry)
+    assert volume.intensities == intensities
+    return volume
+
+
+@pytest.mark.parametrize("intensities", ["hu", "window"])
+def test_a_validation_case_is_seen_as_a_result_sees_it(tmp_path, intensities):
+    small = {"segmenter.channels": 4, "segmenter.levels": 2, "patch": [24, 96, 96]}
+    settings, volume = changed(SETTINGS, small), stored_as(intensities)
+    state, lungs = new_state(settings, CPU), find_lungs(volume)
+    write_package(tmp_path / "model.safetensors", state, settings, {}, None)
+    result = segment(volume, load_model(tmp_path / "model.safetensors"), device="cpu", lungs=lungs)
+
+    def on_the_ct(crop) -> np.ndarray:
+        return from_network(predicted(state.averaged, crop, settings, CPU), crop.grid, volume.geometry)
+
+    # A crop is rounded to whole HU.
+    crop = crop_to_lungs(volume, lungs)
+    np.testing.assert_allclose(on_the_ct(crop), result.probability, atol=1e-3)
+    otherwise = {"hu": "window", "window": "hu"}[intensities]
+    differently = on_the_ct(replace(crop, intensities=otherwise))
+    assert np.abs(differently - result.probability).max() > 5e-3
 
 
 def test_a_training_without_validation_cases_saves_it_with_the_model(tmp_path):

@@ -41,6 +41,7 @@ def tiny_crop(seed: int, diseased: bool, with_mask: bool) -> SimpleNamespace:
         lesions=(lesion * 255).astype(np.uint8) if with_mask else None,
         grid=SimpleNamespace(spacing=(2.0, 2.0, 6.0)),
         voxels=f"{seed}",
+        intensities="hu",
     )
 
 

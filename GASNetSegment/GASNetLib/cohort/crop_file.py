@@ -20,7 +20,7 @@ def encode_crop(crop: NetworkCrop) -> bytes:
     tensors = {"hu": np.ascontiguousarray(crop.hu, "<i2"), "lungs": _deflated(crop.lungs)}
     if crop.lesions is not None:
         tensors["lesions"] = _deflated(crop.lesions)
-    facts = {"grid": asdict(crop.grid), "voxels": crop.voxels}
+    facts = {"grid": asdict(crop.grid), "voxels": crop.voxels, "intensities": crop.intensities}
     # One key: of several, safetensors writes them in any order, and equal crops are to be equal files.
     return save(tensors, {"crop": json.dumps({**facts, "crc32": _checksum(facts, tensors)})})
 
@@ -37,7 +37,8 @@ def read_crop(path: Path) -> NetworkCrop:
         lesions = _inflated(tensors["lesions"], shape) if "lesions" in tensors else None
         facts = _facts(header)
         grid = Geometry(**{name: tuple(value) for name, value in facts["grid"].items()})
-        return NetworkCrop(tensors["hu"], _inflated(tensors["lungs"], shape), lesions, grid, facts["voxels"])
+        lungs = _inflated(tensors["lungs"], shape)
+        return NetworkCrop(tensors["hu"], lungs, lesions, grid, facts["voxels"], facts["intensities"])
     except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
         raise InputError(f"The cached crop {path.name} cannot be read.", "Open the cohort again.") from error
 

@@ -28,6 +28,7 @@ class NetworkCrop:
             mask. Soft, so that a lesion thinner than a voxel is not lost to the training.
         grid: where the voxels lie.
         voxels: digest of the CT's voxels, the same in any format (:func:`.content.voxel_digest`).
+        intensities: what kind the CT's were (:class:`GASNetLib.volume.Volume`); ``window`` is 0–255.
     """
 
     hu: np.ndarray
@@ -35,6 +36,7 @@ class NetworkCrop:
     lesions: np.ndarray | None
     grid: Geometry
     voxels: str
+    intensities: str
 
 
 def crop_to_lungs(
@@ -49,4 +51,4 @@ def crop_to_lungs(
     coverage = None
     if lesions is not None:
         coverage = np.rint(mask_to_network(lesions, volume.geometry, grid) * COVERED).astype(np.uint8)
-    return NetworkCrop(hu, labels, coverage, grid, voxel_digest(volume))
+    return NetworkCrop(hu, labels, coverage, grid, voxel_digest(volume), volume.intensities)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..cohort.network_crop import COVERED
 from ..reach import within_reach
 from ..volume import WINDOW_HU
 from .augmentation import Place, random_placement, resampled, vary_intensities
@@ -32,8 +33,9 @@ class Grid(Protocol):
 class Crop(Protocol):
     """A case on the network's grid, as :class:`GASNetLib.cohort.network_crop.NetworkCrop`.
 
-    ``hu`` int16 (D, H, W); ``lungs`` uint8, non-zero within; ``lesions`` None or uint8, 0..255 the share of
-    the voxel that is lesion; ``grid.spacing`` mm (x, y, z); ``voxels`` the same for copies of a CT.
+    ``hu`` int16 (D, H, W); ``lungs`` uint8, non-zero within; ``lesions`` None or uint8, 0..``COVERED`` the
+    share of the voxel that is lesion; ``grid.spacing`` mm (x, y, z); ``voxels`` the same for copies of a CT;
+    ``intensities`` of the CT, ``window`` for 0–255.
     """
 
     hu: np.ndarray
@@ -41,6 +43,7 @@ class Crop(Protocol):
     lesions: np.ndarray | None
     grid: Grid
     voxels: str
+    intensities: str
 
 
 Crops = Mapping[str, Crop]
@@ -205,7 +208,7 @@ def _channels(hu: Tensor, lungs: Tensor, lesions: Tensor | None, device: torch.d
     inside = (lungs.to(device, non_blocking=True) > 0).float()
     share = torch.zeros_like(image)
     if lesions is not None:
-        share = lesions.to(device, non_blocking=True).float() / 255
+        share = lesions.to(device, non_blocking=True).float() / COVERED
     return torch.stack([image, inside, share])
 
 
@@ -228,7 +231,7 @@ def _place(sample: Sample, settings: Settings) -> Place:
     wanted, position, fraction = random.random() < settings.lesion_centred, random.random(), random.random(3)
     if sample.lesions is None or not wanted:
         return Place(fraction)
-    voxels = np.flatnonzero(sample.lesions.numpy() >= 128)
+    voxels = np.flatnonzero(sample.lesions.numpy() >= COVERED / 2)
     if not len(voxels):
         return Place(fraction)
     voxel = np.unravel_index(voxels[int(position * len(voxels))], sample.lesions.shape)

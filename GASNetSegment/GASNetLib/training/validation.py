@@ -1,4 +1,7 @@
-"""How good S is on the validation cases, and what D has learned; whole volumes on the network's grid."""
+"""How good S is on the validation cases, and what D has learned; whole volumes on the network's grid.
+
+S looks at them as :func:`GASNetLib.segment.segment` does, so that what is measured is what a user will get.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..cohort.network_crop import COVERED
 from ..metrics import Overlap, Summary, overlap, summary
-from .batches import Batch, Crops, whole_volume
+from ..patches import in_patches
+from .batches import Crop, Crops, whole_volume
 from .objective import Networks, as_discriminator_sees, heard
 from .precision import autocast
 from .settings import Settings
@@ -95,9 +100,9 @@ def validate(
     overlaps: dict[float, list[Overlap]] = {cut: [] for cut in thresholds}
     segmenter.eval()
     for name in names:
-        volume = whole_volume(crops[name], settings, device)
-        probability = predicted(segmenter, volume, settings)
-        reference = (volume.lesions[0, 0] >= 0.5).cpu().numpy()
+        crop = crops[name]
+        probability = predicted(segmenter, crop, settings, device)
+        reference = crop.lesions >= COVERED / 2
         for cut, found in overlaps.items():
             found.append(overlap(probability > cut, reference))
     segmenter.train()
@@ -145,19 +150,21 @@ def threshold_by_healthy(
     shares = []
     segmenter.eval()
     for name in names[:: math.ceil(len(names) / most)]:
-        volume = whole_volume(crops[name], settings, device)
-        inside = predicted(segmenter, volume, settings)[volume.lungs[0, 0].cpu().numpy() > 0]
+        crop = crops[name]
+        inside = predicted(segmenter, crop, settings, device)[crop.lungs > 0]
         shares.append([(inside > threshold).mean() for threshold in thresholds])
     segmenter.train()
     enough = np.median(shares, axis=0) <= HEALTHY_SHARE
     return thresholds[int(enough.argmax())] if enough.any() else thresholds[-1]
 
 
-def predicted(segmenter: nn.Module, volume: Batch, settings: Settings) -> np.ndarray:
-    """Probability (D, H, W), float32, of a batch of one."""
-    with torch.no_grad(), autocast(settings, volume.image.device):
-        logits = heard(segmenter(volume.image), volume.near)
-    return logits[0, 0].sigmoid().cpu().numpy()
+def predicted(segmenter: nn.Module, crop: Crop, settings: Settings, device: torch.device) -> np.ndarray:
+    """Probability (D, H, W), float32, as a model of these settings gives it: 0–255 in patches, HU at once."""
+    volume = whole_volume(crop, settings, device)
+    in_parts = crop.intensities == "window"
+    with torch.no_grad(), autocast(settings, device):
+        logits = in_patches(segmenter, volume.image, settings.patch) if in_parts else segmenter(volume.image)
+    return heard(logits, volume.near)[0, 0].sigmoid().cpu().numpy()
 
 
 @torch.no_grad()
