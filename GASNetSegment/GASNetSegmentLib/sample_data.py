@@ -35,6 +35,7 @@ def register(icons: Path) -> None:
         nodeNames=_("COVID-19 chest CT"),
         thumbnailFileName=str(icons / "GASNetSegment.svg"),
         checksums=f"SHA256:{COVID_SHA256}",
+        customDownloader=download,
     )
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category=CATEGORY,
@@ -42,8 +43,35 @@ def register(icons: Path) -> None:
         uris=[],  # nothing is fetched: it is made here
         fileNames=[],
         thumbnailFileName=str(icons / f"{SYNTHETIC}.png"),
-        customDownloader=lambda source: add_synthetic_ct(),
+        customDownloader=lambda source: load_synthetic_ct(),
     )
+
+
+def download(source):
+    """Fetch a sample as Slicer fetches its own, and say in plain words if nothing usable came: its own log
+    leaves out why.
+
+    Returns:
+        The CT, or None.
+    """
+    nodes = _logic().downloadFromSource(source)
+    if not nodes:
+        slicer.util.errorDisplay(
+            _(
+                "{name} could not be downloaded, or what came is not the file that was published."
+                " Check the network, or take the synthetic chest CT, which needs none."
+            ).format(name=source.sampleName)
+        )
+    return nodes[0] if nodes else None
+
+
+def load_synthetic_ct():
+    """Make the synthetic chest CT and show it, as Slicer does with what it loads."""
+    _logic().logMessage(_("Making a synthetic chest CT. This takes some seconds."))
+    with slicer.util.WaitCursor():
+        node = add_synthetic_ct()
+    slicer.util.setSliceViewerLayers(background=node, fit=True)
+    return node
 
 
 def add_synthetic_ct(severity: str = "moderate", shape: tuple[int, int, int] = SHAPE):
@@ -59,3 +87,11 @@ def add_synthetic_ct(severity: str = "moderate", shape: tuple[int, int, int] = S
     node.GetDisplayNode().SetAutoWindowLevel(False)
     node.GetDisplayNode().SetWindowLevel(1500, -500)
     return node
+
+
+def _logic():
+    """Slicer's logic of sample data; that of its panel, if it was opened, shows how far a download is."""
+    import SampleData
+
+    panel = getattr(slicer.modules, "SampleDataWidget", None)
+    return SampleData.SampleDataLogic() if panel is None else panel.logic

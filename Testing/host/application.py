@@ -85,7 +85,7 @@ class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
         qSlicerWidget.__init__(self)
         self._module = module
         self._python: Any = None
-        self.entered = False
+        self.stand_in.values["isEntered"] = False
         QtWidgets.QVBoxLayout(self)
 
     def moduleName(self) -> str:
@@ -117,14 +117,14 @@ class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
                 faults.report_exception(f"{type(self._python).__name__}.{name}()")
 
     def enter(self) -> None:
-        if not self.entered:
-            self.entered = True
+        if not self.stand_in.values["isEntered"]:
+            self.stand_in.values["isEntered"] = True
             self.show()
             self.call("enter")
 
     def exit(self) -> None:
-        if self.entered:
-            self.entered = False
+        if self.stand_in.values["isEntered"]:
+            self.stand_in.values["isEntered"] = False
             self.call("exit")
             self.hide()
 
@@ -252,6 +252,9 @@ class qSlicerLayoutManager(QtCore.QObject):
 
     def sliceWidget(self, name: str) -> Any:
         return self._slices.get(name)
+
+    def mrmlSliceLogics(self) -> Any:
+        return self._application_logic.GetSliceLogics()
 
     def threeDViewCount(self) -> int:
         return len(self._threed)
