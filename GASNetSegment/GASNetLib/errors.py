@@ -36,6 +36,21 @@ class ResourceError(GASNetError):
     """The computer lacks something: memory, disk space, a device, a package."""
 
 
+class PackageError(ResourceError):
+    """A Python package that is missing or that cannot be loaded.
+
+    Attributes:
+        package: its name.
+    """
+
+    def __init__(self, package: str) -> None:
+        super().__init__(
+            f"The package {package} cannot be loaded: it is missing or half installed.",
+            "Install it again with the button of the module.",
+        )
+        self.package = package
+
+
 class Cancelled(GASNetError):
     """The person pressed Cancel."""
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -27,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import Cancelled, GASNetError, ResourceError
+from .errors import Cancelled, GASNetError, PackageError, ResourceError
 from .geometry import Geometry
 
 POLL_S = 0.05
@@ -76,24 +77,20 @@ class Worker:
 
     def _serve(self, request: dict, number: int) -> None:
         try:
+            _load_torch()
             answer = self._actions[request["do"]](request, number)
             self._tell(number, "done", **answer)
         except Cancelled:
             self._tell(number, "cancelled")
         except GASNetError as error:
-            self._tell(
-                number, "error", cause=error.cause, advice=error.advice, details=traceback.format_exc()
-            )
+            self._tell_error(number, error.cause, error.advice)
         except MemoryError:
             self._tell_error(
                 number, "The memory was not enough.", "Close other programs, or crop the CT to the chest."
             )
         except ImportError as error:
-            self._tell_error(
-                number,
-                f"The package {error.name or 'torch'} cannot be loaded: it is missing or half installed.",
-                "Install it again with the button of the module.",
-            )
+            broken = PackageError((error.name or "torch").partition(".")[0])
+            self._tell_error(number, broken.cause, broken.advice, package=broken.package)
         except Exception as error:  # the worker must answer whatever happens; the details go into the report
             self._tell_error(
                 number,
@@ -101,8 +98,8 @@ class Worker:
                 "Copy the report and send it to the authors.",
             )
 
-    def _tell_error(self, number: int, cause: str, advice: str) -> None:
-        self._tell(number, "error", cause=cause, advice=advice, details=traceback.format_exc())
+    def _tell_error(self, number: int, cause: str, advice: str, **more: str) -> None:
+        self._tell(number, "error", cause=cause, advice=advice, details=traceback.format_exc(), **more)
 
     def _tell(self, number: int, event: str, **more) -> None:
         line = json.dumps({"id": number, "event": event, **more})  # ASCII, whatever the locale is
@@ -235,6 +232,18 @@ def _geometry(request: dict) -> Geometry:
     return Geometry(**{key: tuple(values) for key, values in request["geometry"].items()})
 
 
+def _load_torch() -> None:
+    """Import torch, so that half an installation is known as such.
+
+    Raises:
+        ImportError: it cannot be loaded.
+    """
+    try:
+        import torch  # noqa: F401
+    except OSError as error:  # what Windows makes of a library that does not fit
+        raise ImportError(str(error), name="torch") from error
+
+
 def _options(request: dict) -> dict:
     return {key: request[key] for key in ("device", "threshold", "lungs_method")}
 
@@ -270,7 +279,10 @@ def watch_parent(pid: int, started: float) -> Callable[[], bool]:
 def main(arguments: list[str]) -> None:
     """Serve the folder named on the command line."""
     folder, pid, started = arguments
-    Worker(Path(folder), watch_parent(int(pid), float(started))).run()
+    parent_is_there = watch_parent(int(pid), float(started))
+    Worker(Path(folder), parent_is_there).run()
+    if not parent_is_there():  # which would have removed it, with the patient's CT in it
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

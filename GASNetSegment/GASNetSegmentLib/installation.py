@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from GASNetLib.errors import ResourceError
 
-PIP_PACKAGES = {"safetensors": "safetensors>=0.4", "psutil": "psutil>=5.9"}
 TORCH = "torch"
+REQUIREMENTS = {TORCH: "torch", "safetensors": "safetensors>=0.4", "psutil": "psutil>=5.9"}
 PROBE_S = 120
+ADVICE = "Check the network, its proxy and the free disk space, or install from a folder of wheel files."
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,22 @@ class Package:
 
 def packages() -> list[Package]:
     """The needed packages as they are found; nothing is imported."""
-    return [Package(name, _problem(name)) for name in (TORCH, *PIP_PACKAGES)]
+    return [Package(name, _problem(name)) for name in REQUIREMENTS]
 
 
-def missing() -> list[Package]:
-    """The needed packages that are missing or half installed."""
-    return [package for package in packages() if package.problem]
+def missing(unloadable: Collection[str] = ()) -> list[Package]:
+    """The needed packages that are missing or half installed.
+
+    Args:
+        unloadable: names of packages that are found and yet cannot be loaded; only trying tells.
+    """
+    found = (
+        Package(package.name, package.problem or "cannot be loaded")
+        if package.name in unloadable
+        else package
+        for package in packages()
+    )
+    return [package for package in found if package.problem]
 
 
 def probe_torch(executable: str, environment: dict[str, str]) -> str:
@@ -52,49 +64,60 @@ def probe_torch(executable: str, environment: dict[str, str]) -> str:
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["unknown reason"])[-1]
 
 
-def install_pip_packages(pip_install, wheel_folder: Path | None = None) -> None:
-    """Install what pip brings.
+def remove_broken(pip_uninstall: Callable[[list[str]], None], names: Collection[str]) -> None:
+    """Take away what pip believes to be installed, or else it would leave it as it is.
+
+    Args:
+        pip_uninstall: ``slicer.util.pip_uninstall``.
+
+    Raises:
+        ResourceError: pip failed, in words.
+    """
+    known = [name for name in names if _is_known_to_pip(name)]
+    try:
+        if known:
+            pip_uninstall(known)
+    except Exception as error:  # pip's failures come in many classes; each means the same to the person
+        raise ResourceError(
+            f"{', '.join(known)} could not be removed to be installed anew ({error}).",
+            "Restart 3D Slicer, so that nothing uses it, and try again before anything else.",
+        ) from error
+
+
+def install(
+    pip_install: Callable[[list[str]], object], names: Collection[str], wheel_folder: Path | None = None
+) -> None:
+    """Install packages by pip.
 
     Args:
         pip_install: ``slicer.util.pip_install``.
-        wheel_folder: take the packages from files in a folder, without a network.
+        names: of needed packages.
+        wheel_folder: take them from wheel files in a folder, without a network.
 
     Raises:
         ResourceError: pip failed, in words.
     """
-    wanted = [PIP_PACKAGES[package.name] for package in missing() if package.name in PIP_PACKAGES]
-    _install(pip_install, wanted, wheel_folder)
-
-
-def install_torch_from_folder(pip_install, wheel_folder: Path) -> None:
-    """Install torch from wheel files in a folder, without a network; a half installation is replaced.
-
-    Raises:
-        ResourceError: pip failed, in words.
-    """
-    _install(pip_install, [TORCH], wheel_folder)
-
-
-def _install(pip_install, wanted: list[str], wheel_folder: Path | None) -> None:
-    if not wanted:
+    if not names:
         return
     offline = ["--no-index", "--find-links", str(wheel_folder)] if wheel_folder else []
     try:
-        pip_install([*offline, *wanted])
-    except Exception as error:  # pip's failures come in many classes; each means the same to the person
-        names = ", ".join(wanted)
+        pip_install([*offline, *(REQUIREMENTS[name] for name in names)])
+    except Exception as error:  # as above
         where = f"from {wheel_folder}" if wheel_folder else "from the internet"
         raise ResourceError(
-            f"{names} could not be installed {where} ({error}).",
-            "Check the network, its proxy and the free disk space, or install from a folder of wheel files.",
+            f"{', '.join(names)} could not be installed {where} ({error}).", ADVICE
         ) from error
 
 
 def _problem(name: str) -> str:
     if importlib.util.find_spec(name) is None:
         return "missing"
+    return "" if _is_known_to_pip(name) else "half installed"  # what an interrupted pip leaves behind
+
+
+def _is_known_to_pip(name: str) -> bool:
     try:
         metadata.version(name)
     except metadata.PackageNotFoundError:
-        return "half installed"  # what pip leaves behind when it is interrupted
-    return ""
+        return False
+    return True

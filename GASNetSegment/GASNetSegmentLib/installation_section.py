@@ -29,6 +29,8 @@ class InstallationSection:
     ) -> None:
         self._panel, self._ui = panel, panel.ui
         self._on_installed, self._options, self._on_folders = on_installed, options, on_folders
+        self._unloadable: set[str] = set()
+        panel.on_broken_package = self._on_broken_package
         self._ui.installButton.connect("clicked(bool)", self._install)
         self._ui.installFromFolderButton.connect("clicked(bool)", self._install_from_folder)
         self._ui.checkButton.connect("clicked(bool)", self._check)
@@ -39,49 +41,53 @@ class InstallationSection:
 
     def update(self) -> None:
         """Show what is missing, if anything is."""
-        missing = installation.missing()
+        missing = self._missing()
         self._ui.installationFrame.visible = bool(missing)
         self._ui.installationLabel.text = _(
-            "Before the first use, these Python packages have to be installed: {packages}."
+            "These Python packages have to be installed before anything can be computed: {packages}."
             " They come from the internet once; afterwards no network is needed."
         ).format(packages=", ".join(f"{package.name} ({package.problem})" for package in missing))
         self._ui.checkButton.enabled = not missing
         self._on_installed(not missing)
 
+    def _missing(self) -> list[installation.Package]:
+        return installation.missing(self._unloadable)
+
+    def _on_broken_package(self, name: str) -> None:
+        """The worker found that a package is there and cannot be loaded."""
+        self._unloadable.add(name)
+        self.update()
+
     def _install(self) -> None:
         question = _(
             "Download and install {packages}? This may take some minutes and some gigabytes of disk."
         )
-        names = ", ".join(package.name for package in installation.missing())
+        names = ", ".join(package.name for package in self._missing())
         if slicer.util.confirmOkCancelDisplay(question.format(packages=names), _("Install")):
-            self._attempt(self._install_online)
-
-    def _install_online(self) -> None:
-        if any(package.name == installation.TORCH for package in installation.missing()):
-            _install_torch()
-        installation.install_pip_packages(slicer.util.pip_install)
+            self._attempt(_install_online)
 
     def _install_from_folder(self) -> None:
         folder = qt.QFileDialog.getExistingDirectory(
             self._ui.installationFrame, _("Folder with the wheel files of torch, safetensors and psutil")
         )
         if folder:
-            self._attempt(lambda: self._install_offline(Path(folder)))
+            self._attempt(lambda names: installation.install(slicer.util.pip_install, names, Path(folder)))
 
-    def _install_offline(self, folder: Path) -> None:
-        if any(package.name == installation.TORCH for package in installation.missing()):
-            installation.install_torch_from_folder(slicer.util.pip_install, folder)
-        installation.install_pip_packages(slicer.util.pip_install, folder)
-
-    def _attempt(self, install: Callable[[], None]) -> None:
-        """Install, then try whether torch can really be loaded."""
+    def _attempt(self, install: Callable[[list[str]], None]) -> None:
+        """Install what is missing in place of what is broken, then try whether torch can really be loaded."""
         self._panel.clear_problem()
+        if not self._panel.client.busy:
+            self._panel.client.close()  # it would hold files that are replaced, and know the old ones
         with self._panel.problems_shown():
-            install()
+            names = [package.name for package in self._missing()]
+            installation.remove_broken(slicer.util.pip_uninstall, names)
+            install(names)
+            self._unloadable.clear()
             engine = Path(installation.__file__).parents[1]
             executable = python_executable(slicer.app.slicerHome)
             problem = installation.probe_torch(executable, worker_environment(engine))
             if problem:
+                self._unloadable.add(installation.TORCH)
                 raise ResourceError(
                     _("PyTorch was installed, but it cannot be loaded ({problem}).").format(problem=problem),
                     _("Install again: that replaces it."),
@@ -123,6 +129,18 @@ class InstallationSection:
         self._on_folders()
 
 
+def _install_online(names: list[str]) -> None:
+    """Install packages from the internet.
+
+    Raises:
+        ResourceError: something could not be installed, in words.
+    """
+    if installation.TORCH in names:
+        _install_torch()
+    others = [name for name in names if name != installation.TORCH]
+    installation.install(slicer.util.pip_install, others)
+
+
 def _install_torch() -> None:
     """Let the PyTorch extension choose the build that fits this computer's driver.
 
@@ -136,5 +154,11 @@ def _install_torch() -> None:
             _("The extension PyTorch is not installed in this Slicer."),
             _("Install it with the Extensions Manager, or install from a folder of wheel files."),
         ) from error
-    if PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=False) is None:
+    try:
+        torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=False)
+    except Exception as error:  # of pip, of the network, of a torch that cannot be loaded
+        raise ResourceError(
+            _("PyTorch could not be installed ({error}).").format(error=error), installation.ADVICE
+        ) from error
+    if torch is None:
         raise ResourceError(_("PyTorch was not installed."), _("Look at Slicer's error log, and try again."))

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from GASNetLib.atomic import write_atomically
-from GASNetLib.errors import GASNetError, ResourceError
+from GASNetLib.errors import GASNetError, PackageError, ResourceError
 from GASNetLib.geometry import Geometry
 from GASNetLib.json_lines import read_json_lines
 from GASNetLib.worker import EVENTS_FILE, file_of
@@ -196,10 +196,17 @@ class WorkerClient:
             elif event["event"] == "cancelled":
                 request.cancelled()
             else:
-                request.failed(GASNetError(event["cause"], event["advice"]), event["details"])
+                request.failed(_error(event), event["details"])
         finally:
             for path in folder.glob(f"*-{number:04d}*"):
                 path.unlink(missing_ok=True)
+
+
+def _error(event: dict) -> GASNetError:
+    """The error that an event tells."""
+    if "package" in event:
+        return PackageError(event["package"])
+    return GASNetError(event["cause"], event["advice"])
 
 
 def _plain(value):

@@ -187,6 +187,7 @@ def test_worker_ends_when_its_parent_is_killed(tmp_path):
 
     psutil.wait_procs([worker], timeout=SECONDS)
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+    assert not list(tmp_path.glob("gasnet-worker-*"))  # a patient's CT may lie in it
 
 
 def test_file_is_segmented_into_a_folder(client, phantom, model_file, tmp_path):
