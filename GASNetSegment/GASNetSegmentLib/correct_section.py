@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from .panel import Panel, single_shot
@@ -36,6 +37,8 @@ class CorrectSection:
         self._panel, self._ui, self._on_changes = panel, panel.ui, on_changes
         self._result: Result | None = None
         self._theirs: Masking | None = None
+        self._effect = ""
+        self._editor_tag: int | None = None
         self._changes_later = single_shot(QUIET_MS, self.show_changes)
         self._edit_later = single_shot(EDITOR_MS, self._edit)
         self.editor = slicer.qMRMLSegmentEditorWidget()
@@ -59,6 +62,8 @@ class CorrectSection:
         self.editor.setMRMLSegmentEditorNode(_editor_node())
         node = _editor_node()
         self._theirs = Masking(node.GetOverwriteMode(), node.GetMaskMode(), node.GetMaskSegmentID() or "")
+        self._stop_watching()
+        self._editor_tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_editor)
         self.editor.setupViewObservations()
         self.editor.installKeyboardShortcuts()
         self.show(self._result)
@@ -68,6 +73,7 @@ class CorrectSection:
         as before."""
         self._changes_later.stop()
         self._edit_later.stop()
+        self._stop_watching()
         self.editor.setActiveEffect(None)
         self.editor.uninstallKeyboardShortcuts()
         self.editor.removeViewObservations()
@@ -75,10 +81,16 @@ class CorrectSection:
             _set_masking(self._theirs)
             self._theirs = None
 
+    def close(self) -> None:
+        """The panel goes away. Slicer only hides it: its editor must not paint along with the next one's."""
+        self.exit()
+        self.editor.setMRMLSegmentEditorNode(None)
+
     def scene_closes(self) -> None:
         """Let go of nodes that are about to vanish."""
         self._changes_later.stop()
         self._edit_later.stop()
+        self._stop_watching()
         self._result, self._theirs = None, None
         self.editor.setSegmentationNode(None)
         self.editor.removeViewObservations()
@@ -104,6 +116,19 @@ class CorrectSection:
         elif self._result is not None and self._theirs is not None:
             with slicer.util.WaitCursor():
                 self._edit()
+
+    def _on_editor(self, node, event) -> None:
+        """An effect brings its options, below the segments."""
+        effect = node.GetActiveEffectName() or ""
+        if effect != self._effect:
+            self._effect = effect
+            if effect:
+                self._panel.bring_into_view(self._ui.correctSection)
+
+    def _stop_watching(self) -> None:
+        if self._editor_tag is not None:
+            _editor_node().RemoveObserver(self._editor_tag)
+            self._editor_tag = None
 
     def _edit(self) -> None:
         """Give the editor the result."""

@@ -6,12 +6,13 @@ import platform
 import traceback
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-from GASNetLib.errors import Cancelled, GASNetError
+from GASNetLib.errors import Cancelled, GASNetError, PackageError
 from GASNetLib.version import VERSION
 
 from .worker_client import Request, WorkerClient
@@ -27,6 +28,7 @@ class Panel:
     Attributes:
         ui: the widgets of the .ui file by name. logic: of the module. client: of the worker.
         parameters: the scene's parameter node, None while a scene closes.
+        on_broken_package: called with the name of a package that the worker could not load.
     """
 
     def __init__(self, ui, logic, client: WorkerClient) -> None:
@@ -34,10 +36,16 @@ class Panel:
         self.logic = logic
         self.client = client
         self.parameters = None
+        self.on_broken_package: Callable[[str], None] = lambda package: None
         self._report = ""
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.connect("timeout()", self._poll)
+        self._grown = None
+        self._scroll_later = single_shot(LAID_OUT_MS, lambda: _bring_into_view(self._grown))
+        for widget in vars(ui).values():
+            if widget.inherits("ctkCollapsibleButton"):
+                widget.connect("contentsCollapsed(bool)", partial(self._on_section, widget))
         ui.problemFrame.visible = False
         ui.copyReportButton.connect("clicked(bool)", self._copy_report)
         ui.dismissButton.connect("clicked(bool)", self.clear_problem)
@@ -46,6 +54,16 @@ class Panel:
     def segmentation(self):
         """The segmentation node that is shown, or None."""
         return self.parameters.segmentation if self.parameters else None
+
+    def bring_into_view(self, widget) -> None:
+        """Scroll to a widget that comes or grows now, once it has its size: on a small screen it would lie
+        out of sight."""
+        self._grown = widget
+        self._scroll_later.start()
+
+    def _on_section(self, section, collapsed: bool) -> None:
+        if not collapsed:
+            self.bring_into_view(section)
 
     # --- the worker ---------------------------------------------------------------------------------------
 
@@ -58,6 +76,7 @@ class Panel:
     def close(self) -> None:
         """End the worker; the panel goes away."""
         self._timer.stop()
+        self._scroll_later.stop()
         self.client.close()
 
     def _poll(self) -> None:
@@ -73,9 +92,12 @@ class Panel:
 
             return call
 
-        return Request(
-            *(guarded(f) for f in (request.done, request.failed, request.cancelled, request.progress))
-        )
+        def failed(error: GASNetError, details: str) -> None:
+            if isinstance(error, PackageError):
+                self.on_broken_package(error.package)
+            request.failed(error, details)
+
+        return Request(*(guarded(f) for f in (request.done, failed, request.cancelled, request.progress)))
 
     # --- bad news -----------------------------------------------------------------------------------------
 
@@ -102,6 +124,7 @@ class Panel:
         self._report = "\n\n".join(line for line in lines if line)
         self.ui.problemLabel.text = str(error)
         self.ui.problemFrame.visible = True
+        self.bring_into_view(self.ui.problemFrame)
 
     def clear_problem(self) -> None:
         """Take the message away."""
@@ -119,6 +142,19 @@ def single_shot(milliseconds: int, function: Callable[[], None]):
     timer.setInterval(milliseconds)
     timer.connect("timeout()", function)
     return timer
+
+
+def _bring_into_view(widget) -> None:
+    """Scroll the panel so that all of a widget is seen, or its upper part where it is too high for that."""
+    area = widget.parent()
+    while area is not None and not area.inherits("QScrollArea"):
+        area = area.parent()
+    if area is None:
+        return
+    bar = area.verticalScrollBar()
+    top = widget.mapTo(area.widget(), qt.QPoint(0, 0)).y()
+    bottom = top + widget.height
+    bar.value = min(top, max(bar.value, bottom - area.viewport().height))
 
 
 def fill_table(table, headers: list[str], rows: list[list[str]]) -> None:

@@ -26,7 +26,11 @@ class SampleSection:
         self._ui.saveSampleButton.enabled = result is not None and stored is None
         self._ui.takeBackButton.enabled = stored is not None
         self._ui.sampleLabel.text = (
-            _("Stored in {folder}").format(folder=stored.folder) if stored else _("Not stored.")
+            _("Stored in {folder}. Later changes are not in it: take it back and store it again.").format(
+                folder=stored.folder
+            )
+            if stored
+            else _("Not stored.")
         )
 
     def _save(self) -> None:

@@ -61,13 +61,15 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self._take_parameters()
         self.installation.update()
+        if self.parent.isEntered:  # loaded anew while it is shown: Slicer does not enter it again
+            self.enter()
 
     def cleanup(self) -> None:
         """The module goes away (reload, Slicer ends): leave nothing running and nothing observed."""
         self._drop_parameters()
         self.result.stop()
         self.restore.close()
-        self.correct.exit()
+        self.correct.close()
         self.removeObservers()
         self.panel.close()
 

@@ -3,9 +3,14 @@ worker process."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
+import socket
+import subprocess
 import sys
+import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +48,17 @@ def panel(host, load_module, model_file, tmp_path, monkeypatch):
 
     ModelStore(tmp_path / "models").deploy(model_file)
     return load_module(NAME)
+
+
+@pytest.fixture
+def small_window(host):
+    window = slicer.util.mainWindow()
+    width, height = window.width, window.height
+    window.resize(900, 600)
+    window.show()
+    host.process_events()
+    yield
+    window.resize(width, height)
 
 
 @pytest.fixture
@@ -99,6 +115,7 @@ def run(host, panel) -> None:
     host.wait_until(lambda: not panel.segment.run.running, SECONDS, "the run")
 
 
+DOWNLOADED = "GASNetTest.nrrd"
 BALL = (slice(22, 26), slice(40, 50), slice(24, 34))
 
 
@@ -311,6 +328,43 @@ def test_editor_gets_a_result_when_it_is_opened(panel, shown):
     assert editor.activeEffect() is None
 
 
+def part_in_view(widget) -> tuple[int, int, int]:
+    """Upper and lower edge of a widget, and of what is seen, in the scrolled panel of Slicer's window."""
+    import qt
+
+    area = widget.parent()
+    while not area.inherits("QScrollArea"):
+        area = area.parent()
+    top = widget.mapTo(area.viewport(), qt.QPoint(0, 0)).y()
+    return top, top + widget.height, area.viewport().height
+
+
+def is_in_view(widget) -> bool:
+    top, bottom, height = part_in_view(widget)
+    return top == 0 or (top > 0 and bottom <= height)
+
+
+def test_what_is_opened_comes_into_view_on_a_small_screen(host, small_window, panel, shown):
+    panel.ui.resultSection.collapsed = False
+    host.wait_until(lambda: is_in_view(panel.ui.resultSection), 10, "the result in view")
+    assert part_in_view(panel.ui.correctSection)[1] > part_in_view(panel.ui.correctSection)[2]
+
+    open_editor(host, panel, shown)
+    host.wait_until(lambda: is_in_view(panel.ui.correctSection), 10, "the editor in view")
+    panel.correct.editor.setActiveEffectByName("Paint")  # its options come below the segments
+    host.wait_until(lambda: is_in_view(panel.ui.correctSection), 10, "the options in view")
+
+
+def test_bad_news_comes_into_view(host, small_window, panel, shown):
+    panel.ui.resultSection.collapsed = False
+    panel.ui.batchSection.collapsed = False
+    host.wait_until(lambda: part_in_view(panel.ui.segmentSection)[0] < 0, 10, "the lower end")
+
+    panel.ui.batchFolderButton.click()
+
+    host.wait_until(lambda: is_in_view(panel.ui.problemFrame), 10, "the message in view")
+
+
 def test_editor_is_set_up_for_the_lesion_and_gives_back_what_it_took(host, panel, shown):
     node = panel.correct.editor.mrmlSegmentEditorNode()
     open_editor(host, panel, shown)
@@ -505,25 +559,141 @@ def test_folder_batch_without_folders_is_explained(panel):
     assert "folder" in panel.ui.problemLabel.text
 
 
-def test_missing_packages_are_named_and_installed_with_consent(host, panel, ct, monkeypatch):
+@pytest.fixture
+def pip(panel, monkeypatch):
+    """Stands in for pip and what it finds: nothing may be installed in the tests' own Python."""
     from GASNetSegmentLib import installation
 
-    absent = [installation.Package("psutil", "missing")]
-    monkeypatch.setattr(installation, "packages", lambda: absent)
-    panel.installation.update()
+    pip = types.SimpleNamespace(installed=[], removed=[], fault=None)
+    problems = dict.fromkeys(installation.REQUIREMENTS, "")
+
+    def install(what):
+        pip.installed.append(what)
+        if pip.fault:
+            raise RuntimeError(pip.fault)
+        pip.complete()
+
+    def found():
+        return [installation.Package(name, problem) for name, problem in problems.items()]
+
+    monkeypatch.setattr(installation, "packages", found)
+    monkeypatch.setattr(slicer.util, "pip_install", install)
+    monkeypatch.setattr(slicer.util, "pip_uninstall", pip.removed.append)
+
+    def lacks(name: str, problem: str) -> None:
+        problems[name] = problem
+        panel.installation.update()
+
+    def complete() -> bool:
+        problems.update(dict.fromkeys(problems, ""))
+        return True
+
+    pip.lacks, pip.complete = lacks, complete
+    return pip
+
+
+def test_missing_packages_are_named_and_installed_with_consent(host, panel, ct, pip):
+    pip.lacks("psutil", "missing")
     assert not panel.ui.installationFrame.isHidden() and "psutil" in panel.ui.installationLabel.text
     assert not panel.ui.segmentButton.enabled and not panel.ui.batchLoadedButton.enabled
-    installed = []
-    monkeypatch.setattr(slicer.util, "pip_install", lambda what: (installed.append(what), absent.clear()))
 
     host.dialogs.answer("Download and install", "Cancel")
     panel.ui.installButton.click()
-    assert installed == []
+    assert pip.installed == []
     host.dialogs.answer("Download and install", "Ok")
     panel.ui.installButton.click()
 
-    assert installed == [["psutil>=5.9"]]
+    assert pip.installed == [["psutil>=5.9"]]
     assert panel.ui.installationFrame.isHidden() and panel.ui.segmentButton.enabled
+
+
+def extension_pytorch(monkeypatch, install) -> None:
+    """The extension PyTorch as this module calls it."""
+
+    class PyTorchUtilsLogic:
+        def installTorch(self, askConfirmation=False, forceComputationBackend=None):
+            assert not askConfirmation  # the person was asked
+            return install()
+
+    extension = types.SimpleNamespace(PyTorchUtilsLogic=PyTorchUtilsLogic)
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", extension)
+
+
+def test_torch_without_the_extension_is_explained(host, panel, ct, pip, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
+    pip.lacks("torch", "missing")
+
+    host.dialogs.answer("Download and install", "Ok")
+    panel.ui.installButton.click()
+
+    assert "extension PyTorch is not installed" in panel.ui.problemLabel.text
+    assert "Extensions Manager" in panel.ui.problemLabel.text
+    assert not panel.ui.installationFrame.isHidden() and not panel.ui.segmentButton.enabled
+
+
+def test_extension_that_cannot_install_torch_is_explained_and_tried_again(host, panel, ct, pip, monkeypatch):
+    def fail():
+        raise subprocess.CalledProcessError(1, "pip")
+
+    extension_pytorch(monkeypatch, fail)
+    pip.lacks("torch", "missing")
+    host.dialogs.answer("Download and install", "Ok")
+    panel.ui.installButton.click()
+    assert "PyTorch could not be installed" in panel.ui.problemLabel.text
+    assert "Check the network" in panel.ui.problemLabel.text and not panel.ui.installationFrame.isHidden()
+
+    extension_pytorch(monkeypatch, pip.complete)
+    host.dialogs.answer("Download and install", "Ok")
+    panel.ui.installButton.click()
+    assert panel.ui.problemFrame.isHidden() and panel.ui.installationFrame.isHidden()
+    assert panel.ui.segmentButton.enabled
+
+
+@pytest.fixture
+def broken_torch(model_file, tmp_path, monkeypatch):
+    """A torch that is found before the sound one and cannot be loaded. The model is made before it."""
+    folder = tmp_path / "broken" / "torch"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise ImportError('DLL load failed', name='torch._C')")
+    monkeypatch.syspath_prepend(str(folder.parent))
+    return folder / "__init__.py"
+
+
+def test_torch_that_cannot_be_loaded_is_offered_for_repair(
+    host, broken_torch, panel, ct, monkeypatch, tmp_path
+):
+    """It is found, so only a run tells; then it is installed anew, and the run works."""
+    removed = []
+    monkeypatch.setattr(slicer.util, "pip_uninstall", removed.append)
+    extension_pytorch(monkeypatch, lambda: broken_torch.unlink() or broken_torch.parent.rmdir() or True)
+    assert panel.ui.installationFrame.isHidden()
+
+    run(host, panel)
+    assert "torch cannot be loaded" in panel.ui.problemLabel.text
+    assert "torch (cannot be loaded)" in panel.ui.installationLabel.text
+    assert not panel.ui.installationFrame.isHidden() and not panel.ui.segmentButton.enabled
+
+    host.dialogs.answer("Download and install", "Ok")
+    panel.ui.installButton.click()
+    assert removed == [["torch"]]  # or else pip would find it installed
+    assert panel.ui.installationFrame.isHidden() and panel.ui.problemFrame.isHidden()
+    run(host, panel)
+    assert panel.panel.parameters.segmentation is not None
+
+
+def test_torch_that_is_still_broken_after_installing_stays_offered(
+    host, broken_torch, panel, ct, pip, monkeypatch
+):
+    extension_pytorch(monkeypatch, pip.complete)
+    pip.lacks("torch", "half installed")
+
+    host.dialogs.answer("Download and install", "Ok")
+    panel.ui.installButton.click()
+
+    assert (
+        "cannot be loaded" in panel.ui.problemLabel.text and "DLL load failed" in panel.ui.problemLabel.text
+    )
+    assert not panel.ui.installationFrame.isHidden()
 
 
 def test_first_start_without_the_packages(only_in_the_host, host, load_module, monkeypatch):
@@ -556,27 +726,18 @@ def test_discovered_before_the_segmentations_module(only_in_the_host, host):
     assert host.open_module(NAME).panel.parameters is not None
 
 
-def test_failed_installation_is_explained_and_offline_works(host, panel, monkeypatch, tmp_path):
-    from GASNetSegmentLib import installation
-
-    absent = [installation.Package("safetensors", "half installed")]
-    monkeypatch.setattr(installation, "packages", lambda: absent)
-    panel.installation.update()
-
-    def fail(what):
-        raise RuntimeError("exit status 1")
-
-    monkeypatch.setattr(slicer.util, "pip_install", fail)
+def test_failed_installation_is_explained_and_offline_works(host, panel, pip, tmp_path):
+    pip.lacks("safetensors", "half installed")
+    pip.fault = "exit status 1"
     host.dialogs.answer("Download and install", "Ok")
     panel.ui.installButton.click()
     assert "folder of wheel files" in panel.ui.problemLabel.text
     assert not panel.ui.installationFrame.isHidden()
 
-    asked = []
-    monkeypatch.setattr(slicer.util, "pip_install", lambda what: (asked.append(what), absent.clear()))
+    pip.fault = None
     host.dialogs.answer("Folder with the wheel files", str(tmp_path))
     panel.ui.installFromFolderButton.click()
-    assert asked == [["--no-index", "--find-links", str(tmp_path), "safetensors>=0.4"]]
+    assert pip.installed[1:] == [["--no-index", "--find-links", str(tmp_path), "safetensors>=0.4"]]
 
 
 def test_check_of_this_computer(host, panel):
@@ -653,6 +814,8 @@ def test_reload_ends_the_worker_and_keeps_the_parameters(host, panel, ct):
     again = slicer.modules.GASNetSegmentWidget
     assert again is not panel and not psutil.pid_exists(pid)
     assert again.panel.parameters.inputVolume is ct and again.panel.parameters.segmentation is node
+    assert panel.correct.editor.mrmlSegmentEditorNode() is None  # one editor at a time
+    open_editor(host, again, node)
 
 
 def test_module_logic_for_scripts(panel, ct):
@@ -677,6 +840,9 @@ def test_synthetic_sample_works_offline(host, panel):
     node = host.click_sample("Synthetic chest CT with lesions")
 
     assert node.GetImageData().GetDimensions() == (192, 192, 96)
+    panel.exit()
+    panel.enter()
+    assert panel.panel.parameters.inputVolume is node  # it is shown
     assert slicer.modules.terminologies.logic().IsTerminologyContextLoaded("GASNet lesions and lungs")
 
 
@@ -689,6 +855,86 @@ def test_public_sample_has_an_address_and_a_hash(host, panel):
 
     assert public.uris[0].startswith("https://") and len(public.checksums[0]) == len("SHA256:") + 64
     assert Path(public.thumbnailFileName).is_file()
+
+
+@pytest.fixture
+def web_folder(tmp_path):
+    """A folder, and its address on a web server of this computer. A process: Slicer starves threads."""
+    from GASNetSegmentLib.interpreter import python_executable
+
+    folder = tmp_path / "web"
+    folder.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    python = python_executable(slicer.app.slicerHome if hasattr(slicer.app, "commandOptions") else "")
+    server = subprocess.Popen(
+        [python, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder)],
+        stderr=subprocess.DEVNULL,
+    )
+    end = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            break
+        except OSError:
+            assert time.monotonic() < end, "no web server"
+            time.sleep(0.05)
+    yield folder, f"http://127.0.0.1:{port}"
+    server.kill()
+    server.wait()
+
+
+def sample_at(address: str, sha256: str):
+    """The public sample as it is registered, elsewhere and with another hash."""
+    import SampleData
+
+    registered = SampleData.SampleDataLogic.sampleDataSourcesByCategory("GASNet")
+    (public,) = [source for source in registered if source.uris]
+    return SampleData.SampleDataSource(
+        sampleName=public.sampleName,
+        uris=address,
+        fileNames=DOWNLOADED,
+        nodeNames="Public CT",
+        checksums=f"SHA256:{sha256}",
+        customDownloader=public.customDownloader,
+    )
+
+
+@pytest.fixture
+def published(host, panel, phantom, web_folder):
+    """Address and hash of a CT on a web server."""
+    import SimpleITK as sitk
+
+    host.startup_completed()
+    folder, address = web_folder
+    sitk.WriteImage(phantom.geometry.image(phantom.hu), str(folder / "ct.nrrd"))
+    yield f"{address}/ct.nrrd", hashlib.sha256((folder / "ct.nrrd").read_bytes()).hexdigest()
+    (Path(slicer.app.cachePath) / DOWNLOADED).unlink(missing_ok=True)
+
+
+def test_public_sample_is_downloaded_and_shown(host, published, phantom):
+    source = sample_at(*published)
+
+    node = source.customDownloader(source)
+
+    assert node.GetName() == "Public CT"
+    assert np.array_equal(slicer.util.arrayFromVolume(node), phantom.hu)
+
+
+@pytest.mark.parametrize("fault", ["another file", "no such file", "no network"])
+def test_public_sample_that_cannot_be_had_is_told_in_plain_words(host, published, fault):
+    address, sha256 = published
+    source = {
+        "another file": lambda: sample_at(address, "0" * 64),
+        "no such file": lambda: sample_at(address + ".gone", sha256),
+        "no network": lambda: sample_at("http://nowhere.invalid/ct.nrrd", sha256),
+    }[fault]()
+    host.dialogs.answer("could not be downloaded", "Ok")
+
+    assert source.customDownloader(source) is None
+
+    assert not slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
 
 
 def test_self_test_of_the_module(host, panel):
