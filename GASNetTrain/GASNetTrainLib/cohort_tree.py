@@ -67,7 +67,7 @@ class CohortTree:
                     group.addChild(item)
                     item.setSelected(row.case.name in selected)
                 title = f"{role_title(role)} ({len(own)})"
-                hint = _("drag CTs here, or press {key}").format(key=KEYS[role])
+                hint = _("drag or press {key}").format(key=KEYS[role])
                 group.setText(CASE, title if own else f"{title}: {hint}")
         self._shown = {row.case.name: row.case.role for row in rows}
 

@@ -567,6 +567,23 @@ def test_axes_follow_until_a_person_zooms(scene, trained):
     curves.remove()
 
 
+def test_a_single_value_has_axes_that_a_person_can_read(scene):
+    curves, axes = Curves(EngineNames()), ChartAxes()
+    chart = curves.charts["validation"]
+
+    def validated(*found):
+        dice = [{"kind": "validation", "iteration": n, "dice": {"mean": value}} for n, value in found]
+        curves.show(f"{len(found)} validations", dice)
+        return axes.follow(chart)
+
+    assert not validated((100, 0.0))  # a fit would show ±1e-7
+    assert chart.GetXAxisRange() == (99, 101) and chart.GetYAxisRange() == (-0.1, 0.1)
+    assert not validated((100, 0.0), (200, 0.0))
+    assert chart.GetXAxisRange() == (100, 200) and not chart.GetXAxisRangeAuto()
+    assert validated((100, 0.0), (200, 0.0), (300, 0.4)) and chart.GetYAxisRangeAuto()
+    curves.remove()
+
+
 def test_curves_follow_the_events(scene, trained):
     events, curves = trained.events(), Curves(EngineNames())
     half = next(i for i, event in enumerate(events) if event["kind"] == "validation")
