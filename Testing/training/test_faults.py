@@ -302,6 +302,16 @@ def test_losses_that_are_no_numbers_end_with_advice(tmp_path):
     assert codes(run) == ["nan"] * 3
 
 
+@pytest.mark.skipif(os.name == "nt", reason="compilers are not found by PATH and CXX here")
+def test_without_a_compiler_the_networks_run_as_they_are_and_it_is_said(tmp_path, uninterrupted):
+    run = prepared(tmp_path / "run", {"compile": True})
+    nowhere = {"PATH": str(tmp_path), "CXX": str(tmp_path / "none")}
+    status, said = finish(run, TORCHINDUCTOR_CACHE_DIR=str(tmp_path / "compiled"), **nowhere)
+    assert status == 0, said
+    assert codes(run) == ["compile"]
+    assert losses(run) == uninterrupted
+
+
 def test_too_little_memory_halves_the_micro_batch_and_says_so(tmp_path):
     large = {"batch": 16, "micro_batch": 16, "segmenter.channels": 16, "iterations": 1, "patch": [16, 64, 64]}
     run = prepared(tmp_path / "run", {**ABLATIONS["supervised"], **large})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from GASNetLib.run.checkpoints import checkpoints
 from GASNetLib.run.errors import RunError
 from GASNetLib.run.events import EventLog
 from GASNetLib.run.folder import RunFolder
+from GASNetLib.training.preparation import prepare_run
 from GASNetLib.training.presets import ABLATIONS, preset
+from GASNetLib.training.session import work_on
 from GASNetLib.training.settings import Settings, changed
 from GASNetLib.training.state import new_state
 from GASNetLib.training.trainer import Trainer, resume_state
-from training.tiny_cohort import names_by_role, tiny_crops
+from training.tiny_cohort import names_by_role, open_tiny_crops, tiny_cohort, tiny_crops
 
 SMOKE = changed(preset("smoke"), {"precision": "float32"})
 
@@ -106,6 +109,23 @@ def test_bf16_gives_the_same_losses_within_its_precision(whole, tmp_path):
     run = trained(tmp_path / "run", changed(SMOKE, {"precision": "bf16", "iterations": 2}))
     for (_, ours), (_, theirs) in zip(losses(run), losses(whole), strict=False):
         assert ours == pytest.approx(theirs, rel=0.05, abs=0.02)
+
+
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="there is no C++ compiler")
+def test_compiled_networks_give_the_same_losses(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    little = {"segmenter.channels": 2, "segmenter.levels": 2, "iterations": 3, "preview_every": 100}
+    settings = changed(SMOKE, {**ABLATIONS["supervised"], **little})
+    told = []
+    for name, compiled in (("plain", False), ("compiled", True)):
+        chosen = changed(settings, {"compile": compiled})
+        run = prepare_run(tmp_path / name, tiny_cohort(), chosen, device="cpu")
+        assert work_on(run.path, open_crops=open_tiny_crops) == 0
+        assert run.state().warnings == ()
+        told.append(losses(run))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    for (_, plain), (_, compiled) in zip(*told, strict=True):
+        assert compiled == pytest.approx(plain, rel=1e-5)
 
 
 @pytest.mark.parametrize("ablation", list(ABLATIONS))

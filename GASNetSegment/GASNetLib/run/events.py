@@ -15,7 +15,8 @@ validation     ``iteration``, ``dice``, ``sensitivity``, ``specificity`` each {`
                ``cases`` {name: dice}, ``threshold``, ``best`` (bool), ``discriminator`` or null
 preview        ``iteration``, ``file`` relative to the run folder
 checkpoint     ``iteration``, ``file``, ``best`` (bool)
-warning        ``iteration``, ``cause``, ``advice``, ``code``: memory, nan, collapse, source, checkpoint
+warning        ``iteration``, ``cause``, ``advice``, ``code``: memory, nan, collapse, source, checkpoint,
+               compile
 error          ``cause``, ``advice``; the training has ended
 stopped        ``iteration``; as asked for; can be resumed
 done           ``iteration``, ``best_iteration``, ``best_dice``, ``model`` relative to the run folder

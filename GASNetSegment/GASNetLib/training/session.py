@@ -179,9 +179,26 @@ def _state(run: RunFolder, settings: Settings, device: torch.device, report: Rep
         if parent.generator is not None and state.networks.generator is not None:
             state.networks.generator.load_state_dict(parent.generator.state_dict())
     if settings.compile:
-        for network in state.networks.named().values():
-            network.compile()
+        _compile(state, report)
     return state
+
+
+def _compile(state: TrainingState, report: Report) -> None:
+    """Compile the networks for where they are; what no compiler works for runs as it is."""
+    try:
+        torch.compile(lambda x: x + 1)(torch.ones(1, device=state.device))
+    except (RuntimeError, OSError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        report(
+            "warning",
+            iteration=state.progress.iteration,
+            cause=f"The networks cannot be compiled ({reason}).",
+            advice="They run as they are, more slowly. Compiling takes a C++ compiler, on a GPU Triton.",
+            code="compile",
+        )
+        return
+    for network in state.networks.named().values():
+        network.compile()
 
 
 def _finish(

@@ -138,6 +138,7 @@ class Settings:
         patience: validations without improvement after which the training ends; None never ends it early.
         precision: ``float32``, ``bf16`` (autocast) or ``auto`` (bf16 where hardware has it).
         channels_last (on a GPU), compile: how the networks are executed; the same losses within rounding.
+            Compiling takes minutes, and a C++ compiler, on a GPU Triton; without one they run as they are.
         calibrate: chooses the threshold of the saved model: the best one on the validation cases or, without
             any, the lowest that leaves healthy lungs alone (ours); the paper's is 0.5.
     """
