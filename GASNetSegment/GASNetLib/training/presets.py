@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..run.errors import RunError
 from .settings import Augmentation, DiscriminatorView, Optimisation, Settings, Terms
 
@@ -61,26 +63,15 @@ IMPROVED = Settings(
 )
 """The paper's scheme with what trials taught: a warm start of S on the labels, then of G, then all terms."""
 
-FINETUNE = Settings(
+FINETUNE = replace(
+    IMPROVED,
     name="finetune",
-    segmenter=ABSOLUTE_HU_SEGMENTER,
-    generator={"channels": 16, "residual_blocks": 6, "upsampling": "resize", "identity": True},
     terms=Terms(gan=300, ig_to_d=300, id_to_d=300, recons=0, mil=300, ps=300, transplant=0, repair=0),
-    reach_mm=REACH_MM,
-    result_reach_mm=RESULT_REACH_MM,
-    transplant_hu=TRANSPLANT_HU,
-    optimisation=Optimisation(
-        rate_s=1e-4, rate_g=1e-4, rate_d=1e-4, warm_up=100, cosine=True, clip_norm=5.0, ema=0.998
-    ),
-    augmentation=STRONG_AUGMENTATION,
-    discriminator_view=LEVEL_VIEW,
+    optimisation=replace(IMPROVED.optimisation, rate_s=1e-4, warm_up=100),
     iterations=4000,
-    dice=True,
-    mil_voxels=32,
     val_every=100,
     preview_every=250,
     patience=15,
-    calibrate=True,
 )
 """From an existing model to a hospital's own CTs; hours on a GPU."""
 
