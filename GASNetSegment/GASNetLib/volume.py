@@ -53,7 +53,8 @@ def read_volume(path: str | Path) -> Volume:
     Of several DICOM series the CT series with the most slices is taken, and a note says which.
 
     Raises:
-        InputError: missing, corrupt, not 3-D, colour, broken geometry, or intensities that are no CT's.
+        InputError: missing, corrupt, not 3-D, colour, broken geometry, intensities that are no CT's, a pair
+            of files (.hdr and .img), or X.nii.gz beside X.nii.
     """
     path = Path(path)
     if not path.exists():
@@ -180,6 +181,7 @@ def case_name(path: Path) -> str:
 def _read_image(path: Path) -> sitk.Image:
     if not path.exists():
         raise InputError(f"There is no file {path}.", "Check the path.")
+    _refuse_mistakable(path)
     try:
         refuse_damaged(path)
         return sitk.ReadImage(str(path))
@@ -188,6 +190,18 @@ def _read_image(path: Path) -> sitk.Image:
             f"{path.name} cannot be read as an image: {_reason(error)}.",
             "It may be damaged or of an unknown format; NIfTI, NRRD, MetaImage and DICOM are read.",
         ) from error
+
+
+def _refuse_mistakable(path: Path) -> None:
+    """ITK's NIfTI reader looks for voxels by the name without its ending, and takes the first it finds."""
+    name = path.name.lower()
+    if name.endswith((".hdr", ".img", ".hdr.gz", ".img.gz")):
+        raise InputError(f"{path.name} is one of a pair of files.", "Save the image as one file, .nii.gz.")
+    if name.endswith(".nii.gz") and path.with_suffix("").exists():
+        raise InputError(
+            f"{path.name} lies beside {path.stem}, whose voxels would be read in its place.",
+            "Rename one of the two, or move it into another folder.",
+        )
 
 
 def _reason(error: Exception) -> str:

@@ -43,6 +43,22 @@ def test_reads_the_same_hu_and_geometry_from_each_format(phantom, tmp_path, endi
     assert volume.geometry.same_as(phantom.geometry, tolerance_mm=0.01)
 
 
+def test_a_packed_nifti_is_not_taken_for_the_unpacked_one_beside_it(phantom, tmp_path):
+    write(phantom.geometry.image(phantom.lungs), tmp_path / "a.nii")
+    packed = write(phantom.geometry.image(phantom.hu), tmp_path / "a.nii.gz")
+    for read in (read_volume, read_mask):
+        with pytest.raises(InputError, match=r"a\.nii\.gz lies beside a\.nii, .* Rename"):
+            read(packed)
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.nii")[0], phantom.lungs != 0)
+
+
+@pytest.mark.parametrize("ending", [".hdr", ".img", ".hdr.gz", ".img.gz"])
+def test_a_pair_of_files_is_refused(phantom, tmp_path, ending):
+    write(phantom.geometry.image(phantom.hu), tmp_path / f"a{ending.replace('hdr', 'img')}")
+    with pytest.raises(InputError, match=r"one of a pair .* Save the image as one file"):
+        read_volume(tmp_path / f"a{ending}")
+
+
 def test_reads_paths_with_spaces_and_foreign_letters(phantom, tmp_path):
     folder = tmp_path / "Größe 像 ü"
     folder.mkdir()
