@@ -14,7 +14,7 @@ from GASNetLib.run.errors import RunError
 from GASNetLib.run.events import Event, history, read_events
 from GASNetLib.run.folder import RunFolder, RunState, state_of
 from GASNetLib.run.launch import launch
-from GASNetLib.run.process import read_identity
+from GASNetLib.run.process import read_identity, start_detached
 
 from .pace import Pace
 from .processes import Interpreter
@@ -176,6 +176,15 @@ class RunHandle:
         self.request_stop()  # at once, whatever becomes of the process that enforces it
         meant = None if process is None else asdict(process)
         return Task(self._interpreter, "stop", run=str(self.path), patience=patience, process=meant)
+
+    def leave_to_stop(self, patience: float = STOP_PATIENCE_S) -> None:
+        """The same for a program that ends now: the process that enforces it outlives the program."""
+        if self.folder.process() is None:
+            return
+        self.request_stop()
+        arguments = ("stop", str(self.path), "--patience", str(patience))
+        command = self._interpreter.command("GASNetLib.command_line", *arguments)
+        start_detached(command, self.folder.log_file, dict(self._interpreter.environment))
 
     def request_stop(self) -> None:
         """Ask it to end with a checkpoint, and leave it at that."""

@@ -82,7 +82,7 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.side_by_side.abandon()
 
     def onLastWindowClosed(self) -> None:
-        """A person ends Slicer: trainings go on, or are asked to stop. A script that ends it is not asked."""
+        """A person ends Slicer: trainings go on, or are stopped. A script that ends it is not asked."""
         if self._closing:  # the question was the last window then
             return
         self._closing = True
@@ -90,7 +90,7 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if not living or keeps_training(living):
             return
         for run in living:
-            run.request_stop()
+            run.leave_to_stop()
 
     def _update(self) -> None:
         missing = installation.missing()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -396,18 +399,43 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     assert filled.logic.modelInUse() == before
 
 
+HEARS_A_STOP = "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.05)"
+
+
 @pytest.mark.parametrize(("answer", "stops"), [("Keep training", False), ("Stop", True)])
 def test_closing_slicer_asks_what_becomes_of_trainings(
     only_in_the_host, host, panel, tmp_path, answer, stops
 ):
     folder = run_folder(tmp_path / "night", STARTED)
-    write_identity(folder.process_file, own_identity())  # this very process trains, as it were
+    at_work = subprocess.Popen([sys.executable, "-c", HEARS_A_STOP, str(folder.stop_file)])
+    write_identity(folder.process_file, identity_of(at_work.pid))
     panel.watch.take(panel.logic.openRun(folder.path))
     host.wait_until(lambda: column(panel.ui.runsTable, 1) == ["running"], SECONDS, "it is seen")
 
     host.dialogs.answer("Still training: night", answer)
     assert host.close() == []
-    assert folder.stop_file.exists() == stops
+    if stops:
+        at_work.wait(SECONDS)
+        end = time.monotonic() + SECONDS
+        while "State: " not in folder.log_file.read_text():  # what sees to its end has ended too
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert not folder.stop_file.exists()
+    else:
+        assert at_work.poll() is None and not folder.stop_file.exists()
+        at_work.kill()
+        at_work.wait()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_training_that_hears_no_stop_is_ended_all_the_same(panel, tmp_path):
+    folder = run_folder(tmp_path / "night", STARTED)
+    deaf = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+    write_identity(folder.process_file, identity_of(deaf.pid))
+
+    panel.logic.openRun(folder.path).leave_to_stop(patience=0)
+
+    assert deaf.wait(SECONDS) == -signal.SIGTERM
 
 
 def test_trainings_that_ended_while_slicer_was_closed_are_told_once(only_in_the_host, host, tmp_path):
