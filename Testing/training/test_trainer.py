@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from GASNetLib.training.preparation import prepare_run
 from GASNetLib.training.presets import ABLATIONS, preset
 from GASNetLib.training.session import work_on
 from GASNetLib.training.settings import Settings, changed
-from GASNetLib.training.state import new_state
+from GASNetLib.training.state import TrainingState, new_state
 from GASNetLib.training.trainer import Trainer, resume_state
 from training.tiny_cohort import names_by_role, open_tiny_crops, tiny_cohort, tiny_crops
 
@@ -34,15 +35,18 @@ def one_thread():
 
 
 def trained(
-    folder, settings: Settings, stop_after: int | None = None, crops=None, memory_format=torch.preserve_format
+    folder,
+    settings: Settings,
+    stop_after: int | None = None,
+    crops=None,
+    alter: Callable[[TrainingState], None] = lambda state: None,
 ) -> RunFolder:
-    """Train in ``folder``, from its latest checkpoint if it has one."""
+    """Train in ``folder``, from its latest checkpoint if it has one; ``alter`` what it begins with."""
     run = RunFolder(folder) if (folder / "config.json").exists() else RunFolder.create(folder, {})
     log = EventLog(run.events_file)
     crops = tiny_crops() if crops is None else crops
     state = new_state(settings, torch.device("cpu"))
-    for network in state.networks.named().values():
-        network.to(memory_format=memory_format)
+    alter(state)
     resume_state(state, run, log.write)
     start = {"iteration": state.progress.iteration, "iterations": settings.iterations}
     log.write("started", **start, device="cpu", threads=1, world=1)
@@ -98,9 +102,20 @@ def test_micro_batches_give_the_same_losses(whole, tmp_path):
         assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
 
 
-def test_memory_format_gives_the_same_losses(whole, tmp_path):
-    last = torch.channels_last_3d  # as on a GPU
-    run = trained(tmp_path / "run", changed(SMOKE, {"iterations": 3}), memory_format=last)
+def channels_last(state: TrainingState) -> None:  # as on a GPU
+    for network in state.networks.named().values():
+        network.to(memory_format=torch.channels_last_3d)
+
+
+def one_parameter_at_a_time(state: TrainingState) -> None:
+    for optimizer in state.optimizers.values():
+        for group in optimizer.param_groups:
+            group |= {"fused": False, "foreach": False}
+
+
+@pytest.mark.parametrize("alter", [channels_last, one_parameter_at_a_time])
+def test_how_it_is_executed_does_not_change_the_losses(whole, tmp_path, alter):
+    run = trained(tmp_path / "run", changed(SMOKE, {"iterations": 3}), alter=alter)
     for (_, ours), (_, theirs) in zip(losses(run), losses(whole), strict=False):
         assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
 
