@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import torch
 
 from .crop import denormalise, from_network, mask_to_network, network_grid, normalise, to_network
 from .device import check_memory, choose_device
-from .errors import Cancelled, ModelError
+from .errors import Cancelled, ModelError, ResourceError
 from .geometry import Geometry
 from .lungs import Lungs, find_lungs, lung_box
 from .model import Model, ModelInfo
@@ -78,7 +79,8 @@ def segment(
     """Segment the lesions of a chest CT.
 
     Args:
-        device: ``auto`` takes a GPU that works and falls back to the CPU, also when its memory is too small.
+        device: ``auto`` takes a GPU that works. Where a GPU fails in mid-run, as when its memory is too
+            small, the CPU takes over, and a note says so. The model itself is not moved.
         threshold: default: the model's.
         lungs: a lung mask of this CT, if there is one already.
         progress: told the stage and the share done. cancelled: asked between stages.
@@ -216,7 +218,7 @@ def _probability(
 ) -> tuple[np.ndarray, str, tuple[str, ...]]:
     """M̂ on the network's grid, the device it was computed on, and a note if that is not the wanted one."""
     patch = model.info.preprocessing.get("patch") if volume.intensities == "window" else None
-    logits, device, notes = _logits(model, crop, patch, device)
+    logits, device, notes = _values(model.segmenter, crop, device, patch)
     reach = model.info.preprocessing.get("reach_mm")
     if reach is None:
         return _sigmoid(logits), device, notes
@@ -225,24 +227,34 @@ def _probability(
     return _sigmoid(logits) * near, device, notes
 
 
-def _logits(
-    model: Model, crop: np.ndarray, patch: Sequence[int] | None, device: str
+def _values(
+    network: torch.nn.Module, crop: np.ndarray, device: str, patch: Sequence[int] | None = None
 ) -> tuple[np.ndarray, str, tuple[str, ...]]:
+    """The network's values, the device they were computed on, and a note if that is not the wanted one.
+
+    Raises:
+        ResourceError: the CPU cannot do it either.
+    """
     try:
-        return _forward(model.segmenter, crop, device, patch), device, ()
-    except RuntimeError as error:  # out of memory and a lost device are kinds of it
+        return _forward(network, crop, device, patch), device, ()
+    except RuntimeError as error:  # too little memory and a lost device are kinds of it
+        reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         if device == "cpu":
-            raise
-        torch.cuda.empty_cache()
-        note = f"The GPU failed ({str(error).splitlines()[0]}): the CPU was used."
-        return _forward(model.segmenter, crop, "cpu", patch), "cpu", (note,)
+            raise ResourceError(
+                f"The network could not be run ({reason}).",
+                "Close other programs, start this one again, and choose the CPU.",
+            ) from error
+    values, device, _ = _values(network, crop, "cpu", patch)
+    return values, device, (f"The GPU failed ({reason}): the CPU was used.",)
 
 
 def _forward(
     network: torch.nn.Module, crop: np.ndarray, device: str, patch: Sequence[int] | None = None
 ) -> np.ndarray:
     """The network's values for a crop (depth, height, width), float32, in one pass or in patches."""
-    network = network.to(device)
+    if next(network.parameters()).device.type != device:
+        # The caller's network stays where it is: nothing comes back from a device that is lost.
+        network = copy.deepcopy(network).to(device)
     x = torch.from_numpy(crop)[None, None].to(device, memory_format=torch.channels_last_3d)
     with torch.inference_mode():
         given = network(x) if patch is None else in_patches(network, x, patch)

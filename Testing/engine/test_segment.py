@@ -210,6 +210,38 @@ def test_a_network_that_gives_no_numbers_is_no_healthy_patient(volume, model):
         segment(volume, replace(model, segmenter=broken), device="cpu")
 
 
+@pytest.fixture
+def lost_gpu(monkeypatch):
+    """A device that takes a network and gives nothing back, as a GPU after an error in a kernel."""
+    monkeypatch.setattr("GASNetLib.segment.choose_device", lambda wanted: "meta")
+
+
+def test_where_a_gpu_is_lost_the_cpu_takes_over(volume, model, result, lost_gpu):
+    fallen = segment(volume, model, lungs=result.lungs)
+    assert fallen.device == "cpu"
+    assert any("The GPU failed" in note and "CPU was used" in note for note in fallen.notes)
+    np.testing.assert_array_equal(fallen.probability, result.probability)
+    assert {p.device.type for p in model.segmenter.parameters()} == {"cpu"}  # it is the caller's
+
+
+def test_a_model_on_a_lost_gpu_says_so(volume, model, result, lost_gpu):
+    there = replace(model, segmenter=copy.deepcopy(model.segmenter).to("meta"))
+    with pytest.raises(ResourceError, match=r"network could not be run .* start this one again"):
+        segment(volume, there, lungs=result.lungs)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError(), RuntimeError("DefaultCPUAllocator: not enough")])
+def test_what_the_cpu_cannot_do_is_said_in_a_sentence(volume, model, result, error):
+    failing = copy.deepcopy(model.segmenter)
+
+    def fail(network, given):
+        raise error
+
+    failing.register_forward_pre_hook(fail)
+    with pytest.raises(ResourceError, match=r"not be run \((OutOfMemoryError|Default.*enough)\)\. Close"):
+        segment(volume, replace(model, segmenter=failing), device="cpu", lungs=result.lungs)
+
+
 def test_a_model_without_generator_says_so(volume, model):
     with pytest.raises(ModelError, match="no generator"):
         restore_healthy(volume, replace(model, generator=None))
