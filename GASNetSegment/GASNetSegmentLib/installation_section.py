@@ -78,8 +78,12 @@ class InstallationSection:
         self._panel.clear_problem()
         if not self._panel.client.busy:
             self._panel.client.close()  # it would hold files that are replaced, and know the old ones
-        with self._panel.problems_shown():
-            names = [package.name for package in self._missing()]
+        names = [package.name for package in self._missing()]
+        self._ui.installationLabel.text = _(
+            "Installing {packages}. This may take minutes, and Slicer does not answer meanwhile."
+        ).format(packages=", ".join(names))
+        slicer.app.processEvents()  # or else it would not be seen
+        with self._panel.problems_shown(), slicer.util.WaitCursor():
             installation.remove_broken(slicer.util.pip_uninstall, names)
             install(names)
             self._unloadable.clear()

@@ -767,6 +767,16 @@ def test_leaving_the_module_lets_the_run_finish(host, panel, ct):
     assert panel.panel.parameters.segmentation is not None
 
 
+def test_slicer_that_is_closed_in_mid_run_leaves_nothing(only_in_the_host, host, panel, ct):
+    panel.ui.segmentButton.click()
+    pid = panel.panel.client.pid
+    assert psutil.pid_exists(pid)
+
+    assert host.close() == []
+
+    assert not psutil.pid_exists(pid)
+
+
 def test_keys_and_views_are_the_editors_only_while_the_module_is_shown(only_in_the_host, host, panel):
     calls = []
     editor = panel.correct.editor._qt
