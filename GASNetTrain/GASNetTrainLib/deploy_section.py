@@ -40,8 +40,10 @@ class DeploySection:
         self._runs, self._on_deployed, self._on_pair = runs, on_deployed, on_pair
         self._candidates: list[tuple[RunHandle, Path]] = []
         self._task: Task | None = None
+        self._compared: Path | None = None
         ui = self._ui
         ui.compareTable.verticalHeader().setVisible(False)
+        ui.candidateBox.connect("currentIndexChanged(int)", self.update)
         ui.compareButton.connect("clicked(bool)", self._compare)
         ui.compareCancelButton.connect("clicked(bool)", self._cancel)
         ui.deployButton.connect("clicked(bool)", self._deploy)
@@ -50,19 +52,21 @@ class DeploySection:
 
     def refresh(self) -> None:
         """List the models that the trainings have made so far; the choice stays."""
-        chosen = self._ui.candidateBox.currentText
+        box, chosen = self._ui.candidateBox, self._ui.candidateBox.currentText
+        blocked = box.blockSignals(True)
         self._candidates = [
             (run, model)
             for run in self._runs()
             for model in (run.folder.best_model, run.folder.last_model)
             if model.is_file()
         ]
-        self._ui.candidateBox.clear()
+        box.clear()
         for run, model in self._candidates:
             which = _("best by validation") if model == run.folder.best_model else _("latest")
-            self._ui.candidateBox.addItem(f"{run.name}: {which}")
-            self._ui.candidateBox.setItemData(self._ui.candidateBox.count - 1, str(model), qt.Qt.ToolTipRole)
-        self._ui.candidateBox.currentIndex = max(0, self._ui.candidateBox.findText(chosen))
+            box.addItem(f"{run.name}: {which}")
+            box.setItemData(box.count - 1, str(model), qt.Qt.ToolTipRole)
+        box.currentIndex = max(0, box.findText(chosen))
+        box.blockSignals(blocked)
         self.update()
 
     def update(self) -> None:
@@ -76,7 +80,8 @@ class DeploySection:
         self._on_pair(some and in_use is not None)
         self._ui.compareCancelButton.visible = self._ui.compareProgress.visible = comparing
         self._ui.deployButton.enabled = self._ui.exportButton.enabled = some
-        self._ui.compareTable.visible = bool(self._ui.compareTable.rowCount)
+        shown = some and self._compared == self.candidate[1]  # figures of another model would mislead
+        self._ui.compareTable.visible = self._ui.verdictLabel.visible = shown
 
     @property
     def candidate(self) -> tuple[RunHandle, Path]:
@@ -95,8 +100,11 @@ class DeploySection:
         with self._panel.problems_shown():
             logic = self._panel.logic
             frozen = logic.newCohort(self.candidate[0].folder.cohort_file).cohort
-            task = logic.beginComparison(self.pair, frozen)
-            self._task = self._panel.follow(task, self._show, self._ended, self._progress)
+            in_use, new = self.pair
+            task = logic.beginComparison((in_use, new), frozen)
+            self._task = self._panel.follow(
+                task, lambda found: self._show(new, found), self._ended, self._progress
+            )
         self.update()
 
     def _progress(self, case: str, share: float) -> None:
@@ -110,7 +118,7 @@ class DeploySection:
     def _cancel(self) -> None:
         self._task.cancel()
 
-    def _show(self, found: dict) -> None:
+    def _show(self, new: Path, found: dict) -> None:
         result = ComparisonTable.of(found)
         figures = (_("Dice"), _("Sensitivity"), _("Specificity"))  # in the order of FIGURES
         headers = [_("Case"), *(_("{figure}\nin use → new").format(figure=figure) for figure in figures)]
@@ -128,8 +136,10 @@ class DeploySection:
             _("{case} is left out: one of the models was trained on it.").format(case=c)
             for c in result.left_out
         ]
-        self._ui.compareTable.visible = True
-        self._ui.verdictLabel.text = "\n".join([*result.verdicts, *left_out])
+        pair = _("{in_use} → {new}").format(in_use=result.models[0], new=result.models[1])
+        self._ui.verdictLabel.text = "\n".join([pair, *result.verdicts, *left_out])
+        self._compared = new
+        self.update()
 
     # --- deploy -------------------------------------------------------------------------------------------
 

@@ -387,7 +387,12 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     assert column(ui.compareTable, 0) == ["validation", "Mean"], ui.problemLabel.text
     assert ui.compareTable.verticalScrollBar().maximum == 0
     assert ui.compareTable.columnCount == 4 and "→" in ui.compareTable.item(1, 1).text()
+    assert "→ evening" in ui.verdictLabel.text
     assert "thin evidence" in ui.verdictLabel.text
+    ui.candidateBox.currentIndex = 1
+    assert ui.compareTable.isHidden() and ui.verdictLabel.isHidden()  # these are figures of another model
+    ui.candidateBox.currentIndex = 0
+    assert not ui.compareTable.isHidden()
     ui.deployButton.click()
     assert filled.logic.modelInUse().read_bytes() == filled.deploy.candidate[1].read_bytes()
     assert ui.inUseLabel.text == "In use: evening"  # and not the name of its file
