@@ -30,10 +30,11 @@ LATEST = 200
 PIECE_BYTES = 1 << 16
 """Of a long history, read at a time: a few milliseconds."""
 
-CHECKPOINT_ADVICE = {
-    True: "All up to the last checkpoint is saved: resume it.",
-    False: "Nothing was saved yet: resume it to begin anew.",
+SAVED = {
+    True: "All up to the checkpoint of iteration {iteration} is saved; Resume goes on from there.",
+    False: "Nothing was saved yet; Resume begins anew.",
 }
+"""What is left of a training that ended badly, by whether there is a checkpoint."""
 
 
 class RunHandle:
@@ -238,13 +239,14 @@ class RunHandle:
         if not alive and not told and read_identity(folder.process_file) is not None:
             cause = "The training process ended before it began to work."
             return replace(state, state="failed", cause=cause, advice="See the log for the reason.")
-        if state.state == "interrupted":
-            cause = (
-                "The process vanished without a word: ended from outside, out of memory, or the power failed."
-            )
-            saved = any(event["kind"] == "checkpoint" for event in events)
-            return replace(state, cause=cause, advice=CHECKPOINT_ADVICE[saved])
-        return state
+        if state.state not in ("failed", "interrupted"):
+            return state
+        checkpoints = [event["iteration"] for event in events if event["kind"] == "checkpoint"]
+        saved = SAVED[bool(checkpoints)].format(iteration=max(checkpoints, default=0))
+        if state.state == "failed":
+            return replace(state, advice=f"{state.advice} {saved}".strip())
+        cause = "The process vanished without a word: ended from outside, out of memory, or the power failed."
+        return replace(state, cause=cause, advice=saved)
 
     def _seconds_left(self, state: RunState) -> float | None:
         if self._pace is None:

@@ -518,6 +518,40 @@ def test_a_zoomed_chart_stays_as_it_is_while_the_training_goes_on(host, panel, t
     folder.process_file.unlink()
 
 
+def test_collapse_and_bad_ends_are_told_with_what_to_do_and_what_is_saved(host, panel, tmp_path):
+    ui, folder = panel.ui, run_folder(tmp_path / "night", STARTED)
+    at_work = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+    write_identity(folder.process_file, identity_of(at_work.pid))
+    panel.watch.take(panel.logic.openRun(folder.path))
+    host.wait_until(lambda: column(ui.runsTable, 1) == ["running"], SECONDS, "it is seen")
+
+    def tell(kind, **fields):
+        log = EventLog(folder.events_file)
+        log.write(kind, **fields)
+        log.close()
+
+    def is_told(label, *texts):
+        host.wait_until(lambda: all(text in label.text for text in texts), SECONDS, f"{texts} is told")
+
+    kind, fields = losses(1)
+    tell(kind, **{**fields, "gpu_gb": 7.5})
+    is_told(ui.stateLabel, "GPU memory 7.5 GB", "iteration 1 of 6", "left")
+    tell("warning", iteration=1, code="collapse", cause="It collapses.", advice="Stop it.")
+    is_told(ui.noticeLabel, "night: It collapses. Stop it.")
+    at_work.kill()
+    at_work.wait()
+    is_told(ui.stateLabel, "vanished without a word", "Nothing was saved yet; Resume begins anew.")
+    is_told(ui.noticeLabel, "vanished")
+    assert ui.resumeButton.enabled and not ui.stopButton.enabled
+
+    tell("checkpoint", iteration=4, file="iteration-4.pt", best=False)
+    tell("error", cause="The disk is full.", advice="Free disk space.")
+    saved = "All up to the checkpoint of iteration 4 is saved; Resume goes on from there."
+    is_told(ui.stateLabel, f"The disk is full. Free disk space. {saved}")
+    is_told(ui.noticeLabel, "The disk is full.")
+    assert column(ui.runsTable, 1) == ["failed"] and "The disk is full." in ui.logEdit.toPlainText()
+
+
 def test_tables_are_as_high_as_their_rows_up_to_a_limit(panel):
     from GASNetSegmentLib.panel import fill_table
     from GASNetTrainLib.table_height import fit_height
