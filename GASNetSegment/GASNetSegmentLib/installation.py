@@ -15,7 +15,10 @@ from GASNetLib.errors import ResourceError
 TORCH = "torch"
 REQUIREMENTS = {TORCH: "torch", "safetensors": "safetensors>=0.4", "psutil": "psutil>=5.9"}
 PROBE_S = 120
-ADVICE = "Check the network, its proxy and the free disk space, or install from a folder of wheel files."
+ADVICE = (
+    "Check the network, its proxy and the free disk space, or install from a folder of wheel files."
+    " Slicer's Python console shows what pip said."
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def remove_broken(pip_uninstall: Callable[[list[str]], None], names: Collection[
             pip_uninstall(known)
     except Exception as error:  # pip's failures come in many classes; each means the same to the person
         raise ResourceError(
-            f"{', '.join(known)} could not be removed to be installed anew ({error}).",
+            f"{', '.join(known)} could not be removed to be installed anew.",
             "Restart 3D Slicer, so that nothing uses it, and try again before anything else.",
         ) from error
 
@@ -104,9 +107,7 @@ def install(
         pip_install([*offline, *(REQUIREMENTS[name] for name in names)])
     except Exception as error:  # as above
         where = f"from {wheel_folder}" if wheel_folder else "from the internet"
-        raise ResourceError(
-            f"{', '.join(names)} could not be installed {where} ({error}).", ADVICE
-        ) from error
+        raise ResourceError(f"{', '.join(names)} could not be installed {where}.", ADVICE) from error
 
 
 def _problem(name: str) -> str:

@@ -161,8 +161,6 @@ def _install_torch() -> None:
     try:
         torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=False)
     except Exception as error:  # of pip, of the network, of a torch that cannot be loaded
-        raise ResourceError(
-            _("PyTorch could not be installed ({error}).").format(error=error), installation.ADVICE
-        ) from error
+        raise ResourceError(_("PyTorch could not be installed."), installation.ADVICE) from error
     if torch is None:
-        raise ResourceError(_("PyTorch was not installed."), _("Look at Slicer's error log, and try again."))
+        raise ResourceError(_("PyTorch could not be installed."), installation.ADVICE)
