@@ -14,7 +14,7 @@ for _folder in (os.path.join(os.path.dirname(_HERE), "GASNetSegment"), _HERE):
     if os.path.isdir(_folder) and _folder not in sys.path:
         sys.path.insert(0, _folder)
 
-from GASNetTrainLib import start_notice  # noqa: E402
+from GASNetTrainLib import quit_question, start_notice  # noqa: E402
 from GASNetTrainLib.logic import GASNetTrainLogic  # noqa: E402
 from GASNetTrainLib.self_test import GASNetTrainTest  # noqa: E402
 from GASNetTrainLib.widget import GASNetTrainWidget  # noqa: E402
@@ -44,8 +44,17 @@ class GASNetTrain(ScriptedLoadableModule):
             " COVID-19 Lesion Segmentation</i>, 2020 (arXiv:2010.09456)."
             " Please cite it where you use this module."
         )
+        self._closing = False
         slicer.app.connect("startupCompleted()", self.onStartupCompleted)
+        # And not aboutToQuit: Slicer unloads its modules, this one too, before any other slot hears of it.
+        slicer.app.connect("lastWindowClosed()", self.onLastWindowClosed)
 
     def onStartupCompleted(self) -> None:
         """Slicer is up."""
         start_notice.tell_of_ended_trainings()
+
+    def onLastWindowClosed(self) -> None:
+        """A person ends Slicer. A script that ends it is not asked."""
+        if not self._closing:  # else the question was the last window
+            self._closing = True
+            quit_question.settle_trainings()

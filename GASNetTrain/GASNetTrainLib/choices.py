@@ -27,8 +27,8 @@ def preset_title(preset: str) -> str:
 def preset_about(preset: str) -> str:
     """What a preset is for."""
     return {
-        "finetune": _("From a model to your own CTs: hours on a GPU."),
-        "quick": _("Minutes on a GPU, longer on a CPU; without generator against discriminator."),
+        "finetune": _("From a model to your own CTs: hours on a GPU, days on a CPU."),
+        "quick": _("Minutes, on a CPU tens of minutes; without generator against discriminator."),
         "improved": _(
             "The published method improved, after a warm start; the best found for a training from scratch."
         ),

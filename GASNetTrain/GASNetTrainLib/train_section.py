@@ -129,7 +129,7 @@ class TrainSection:
         measured = self._measured.get((preset, device))
         pace = measured or self._pace_of_earlier(preset, device)
         if pace is None:
-            return _("How long it takes on this computer is not measured yet.")
+            return _("How long it takes on this computer is not measured yet: press Measure the time.")
         cases = self._cohort.cohort.totals()["validation"]
         time = duration(pace.seconds(asdict(PRESETS[preset]), cases))
         if measured:

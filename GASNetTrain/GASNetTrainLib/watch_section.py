@@ -114,11 +114,6 @@ class WatchSection:
         row = self._ui.runsTable.currentRow()
         return self.runs[row] if 0 <= row < len(self.runs) else None
 
-    @property
-    def living(self) -> list[RunHandle]:
-        """The trainings that have a process."""
-        return [run for run in self.runs if run.folder.process() is not None]
-
     # --- looking ------------------------------------------------------------------------------------------
 
     def look(self) -> None:

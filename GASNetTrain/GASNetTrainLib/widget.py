@@ -17,7 +17,6 @@ from .deploy_section import DeploySection
 from .logic import GASNetTrainLogic
 from .panel import TrainPanel
 from .processes import Interpreter
-from .quit_question import keeps_training
 from .side_by_side_section import SideBySideSection
 from .train_section import TrainSection
 from .watch_section import WatchSection
@@ -32,7 +31,6 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
-        self._closing = False
 
     def setup(self) -> None:
         """Build the panel."""
@@ -53,13 +51,10 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.train = TrainSection(self.panel, self.cohort, lambda: self.watch.runs, self.watch.take)
         self.ui.openSegmentButton.connect("clicked(bool)", lambda: slicer.util.selectModule("GASNetSegment"))
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        # And not aboutToQuit: Slicer unloads its modules, this one too, before any other slot hears of it.
-        slicer.app.connect("lastWindowClosed()", self.onLastWindowClosed)
         self._update()
 
     def cleanup(self) -> None:
         """The module goes away (reload, Slicer ends): tasks end, trainings go on."""
-        slicer.app.disconnect("lastWindowClosed()", self.onLastWindowClosed)
         self.watch.stop()
         self.side_by_side.close()
         self.removeObservers()
@@ -80,17 +75,6 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The scene is about to be closed; trainings have nothing to do with it."""
         self.watch.drop_curves()
         self.side_by_side.abandon()
-
-    def onLastWindowClosed(self) -> None:
-        """A person ends Slicer: trainings go on, or are stopped. A script that ends it is not asked."""
-        if self._closing:  # the question was the last window then
-            return
-        self._closing = True
-        living = self.watch.living
-        if not living or keeps_training(living):
-            return
-        for run in living:
-            run.leave_to_stop()
 
     def _update(self) -> None:
         missing = installation.missing()

@@ -332,7 +332,7 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     assert ui.trainButton.enabled
     ui.trainButton.click()
     assert column(ui.runsTable, 0) == ["evening"], ui.problemLabel.text
-    assert [run.name for run in filled.watch.living] == ["evening"]  # closing Slicer now would ask
+    assert [path.name for path in filled.logic.known.ends_to_tell()] == ["evening"]  # of which closing asks
     ui.curvesButton.click()
     host.wait_until(lambda: column(ui.runsTable, 1) == ["done"], SECONDS, "the training ends")
 
@@ -417,6 +417,7 @@ def test_closing_slicer_asks_what_becomes_of_trainings(
     panel.watch.take(panel.logic.openRun(folder.path))
     host.wait_until(lambda: column(panel.ui.runsTable, 1) == ["running"], SECONDS, "it is seen")
 
+    slicer.util.selectModule("GASNetSegment")
     host.dialogs.answer("Still training: night", answer)
     assert host.close() == []
     if stops:
