@@ -14,7 +14,7 @@ import torch
 
 from .crop import denormalise, from_network, mask_to_network, network_grid, normalise, to_network
 from .device import check_memory, choose_device
-from .errors import Cancelled, ModelError, ResourceError
+from .errors import Cancelled, InputError, ModelError, ResourceError
 from .geometry import Geometry
 from .lungs import Lungs, find_lungs, lung_box
 from .model import Model, ModelInfo
@@ -82,31 +82,24 @@ def segment(
         device: ``auto`` takes a GPU that works. Where a GPU fails in mid-run, as when its memory is too
             small, the CPU takes over, and a note says so. The model itself is not moved.
         threshold: default: the model's.
-        lungs: a lung mask of this CT, if there is one already.
+        lungs: those of this CT, on its grid, if they are known already.
+        lungs_method: how they are found otherwise, as in :func:`~GASNetLib.lungs.find_lungs`.
         progress: told the stage and the share done. cancelled: asked between stages.
 
     Raises:
-        NotAChestCT: no chest or no lungs in it. ResourceError: memory or device. Cancelled: ``cancelled()``.
-        ModelError: the network gives values that are no numbers.
+        NotAChestCT: no chest or no lungs in it, or none in ``lungs``.
+        InputError: ``lungs`` lie on another grid. ResourceError: memory or device.
+        ModelError: the network gives values that are no numbers. Cancelled: ``cancelled()``.
         ValueError: threshold not between 0 and 1, or unknown device.
     """
     threshold = checked_threshold(model.info.threshold if threshold is None else threshold)
     run = _Run(progress, cancelled)
-    device = choose_device(device)
-    check_memory(volume.geometry, model.info)
     seen = _look(run, volume, model, device, lungs, lungs_method)
     with run.stage("restore", "Bringing the result back to the CT", 0.75):
         probability = from_network(seen.probability, seen.grid, volume.geometry)
     run.report("Done", 1.0)
     return Segmentation(
-        volume,
-        probability,
-        seen.lungs,
-        model.info,
-        threshold,
-        seen.device,
-        run.seconds,
-        volume.notes + seen.lungs.notes + seen.notes,
+        volume, probability, seen.lungs, model.info, threshold, seen.device, run.seconds, seen.notes
     )
 
 
@@ -116,6 +109,7 @@ def restore_healthy(
     *,
     device: str = "auto",
     lungs: Lungs | None = None,
+    lungs_method: str = "classical",
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[Volume, np.ndarray]:
@@ -125,10 +119,11 @@ def restore_healthy(
     sharpness where nothing was changed.
 
     Args:
-        progress: told the stage and the share done. cancelled: asked between stages.
+        As :func:`segment`.
 
     Returns:
-        The restored CT, and the difference restored − CT in HU, float32 (z, y, x).
+        The restored CT, with all that the person should know in its notes, and the difference restored − CT
+        in HU, float32 (z, y, x).
 
     Raises:
         ModelError: the model has no generator. Others as :func:`segment`.
@@ -139,17 +134,18 @@ def restore_healthy(
             "Choose a model that was trained with one.",
         )
     run = _Run(progress, cancelled)
-    seen = _look(run, volume, model, choose_device(device), lungs)
+    seen = _look(run, volume, model, device, lungs, lungs_method)
     with run.stage("generator", "Restoring the healthy look", 0.6):
-        generated = denormalise(_forward(model.generator, seen.crop, seen.device))
-        change = seen.probability * (generated - denormalise(seen.crop))
+        generated, _, notes = _values(model.generator, seen.crop, seen.device)
+        change = seen.probability * (denormalise(generated) - denormalise(seen.crop))
     with run.stage("restore", "Bringing the result back to the CT", 0.85):
         difference = from_network(change, seen.grid, volume.geometry)
     run.report("Done", 1.0)
     low, high = WINDOW_HU
     # Beyond the network's window nothing is known: bone and metal stay as they are.
     difference[(volume.hu > high) | (volume.hu < low)] = 0.0
-    return replace(volume, hu=volume.hu + difference, name=f"{volume.name} restored"), difference
+    restored = volume.hu + difference
+    return replace(volume, hu=restored, name=f"{volume.name} restored", notes=seen.notes + notes), difference
 
 
 class _Run:
@@ -174,7 +170,10 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Crop in [−1, 1] and M̂, both (depth, height, width) on the network's grid, and how they came about."""
+    """Crop in [−1, 1] and M̂, both (depth, height, width) on the network's grid, and how they came about.
+
+    ``notes`` are all so far: of the CT, of its lungs and of the device.
+    """
 
     lungs: Lungs
     grid: Geometry
@@ -190,22 +189,31 @@ def _look(
     model: Model,
     device: str,
     lungs: Lungs | None,
-    lungs_method: str = "classical",
+    lungs_method: str,
 ) -> _Seen:
-    """The stages from the CT to the probability on the network's grid.
+    """The stages from the CT to the probability on the network's grid, and what is checked before.
 
     Raises:
         NotAChestCT: no chest or no lungs. Others as :func:`segment`.
     """
-    check_chest_ct(volume)
+    device = choose_device(device)
+    check_memory(volume.geometry, model.info)
     with run.stage("lungs", "Finding the lungs", 0.05):
-        lungs = lungs or find_lungs(volume, lungs_method)
+        lungs = find_lungs(volume, lungs_method) if lungs is None else _of_this_ct(lungs, volume)
     with run.stage("crop", "Cropping to the lungs", 0.35):
         grid = _model_grid(lungs, model.info)
         crop = normalise(to_network(volume, grid))
     with run.stage("network", "Looking for lesions", 0.45):
         probability, device, notes = _probability(model, crop, volume, lungs, grid, device)
-    return _Seen(lungs, grid, crop, probability, device, notes)
+    return _Seen(lungs, grid, crop, probability, device, volume.notes + lungs.notes + notes)
+
+
+def _of_this_ct(lungs: Lungs, volume: Volume) -> Lungs:
+    """Lungs that were handed in, if they lie on the CT."""
+    check_chest_ct(volume)
+    if lungs.labels.shape != volume.hu.shape or not lungs.geometry.same_as(volume.geometry):
+        raise InputError("The lungs do not lie on the grid of the CT.", "Give those found in this CT.")
+    return lungs
 
 
 def _model_grid(lungs: Lungs, info: ModelInfo) -> Geometry:

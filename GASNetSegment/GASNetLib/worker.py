@@ -147,10 +147,12 @@ class Worker:
             self._volume(request, number),
             model,
             device=request["device"],
+            lungs_method=request["lungs_method"],
             progress=progress,
             cancelled=self._cancelled(number),
         )
         return {
+            "notes": list(restored.notes),
             "restored": self._save("restored", number, np.rint(restored.hu).astype(np.int16)),
             "difference": self._save("difference", number, np.rint(difference).astype(np.int16)),
         }

@@ -20,8 +20,8 @@ from .worker_run import ProgressWidgets, WorkerRun
 class RestoreSection:
     """Runs the generator on the CT of the result that is shown, and compares."""
 
-    def __init__(self, panel: Panel, device: Callable[[], str]) -> None:
-        self._panel, self._ui, self._device = panel, panel.ui, device
+    def __init__(self, panel: Panel, options: Callable[[], dict]) -> None:
+        self._panel, self._ui, self._options = panel, panel.ui, options
         self._result: Result | None = None
         self._layout_before = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
         self._position = (0.0, 0.0, 0.0)
@@ -72,13 +72,13 @@ class RestoreSection:
                 "restore",
                 volume,
                 lambda answer, read: self._done(volume_id, answer, read),
-                model=self._panel.logic.models.in_use(),
-                device=self._device(),
+                **self._options(),
             )
 
     def _done(self, volume_id: str, answer: dict, read: Callable) -> None:
         volume = slicer.mrmlScene.GetNodeByID(volume_id)
         self._panel.logic.putRestored(volume, read(answer["restored"]), read(answer["difference"]))
+        self.run.say(" ".join(answer["notes"]))
         self.update()
         if self._result is not None and self._result.is_of(volume):
             self._ui.compareButton.checked = self._layouts is not None

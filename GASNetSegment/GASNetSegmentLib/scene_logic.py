@@ -305,6 +305,7 @@ class SceneLogic:
         volumeNode,
         model: str | Path | None = None,
         device: str = "auto",
+        lungsMethod: str = "classical",
         *,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -322,7 +323,12 @@ class SceneLogic:
 
         volume = volume_from_array(ct_array(volumeNode), geometry_of(volumeNode), volumeNode.GetName())
         restored, difference = restore_healthy(
-            volume, self._model(model), device=device, progress=progress, cancelled=cancelled
+            volume,
+            self._model(model),
+            device=device,
+            lungs_method=lungsMethod,
+            progress=progress,
+            cancelled=cancelled,
         )
         return self.putRestored(volumeNode, restored.hu, difference)
 

@@ -49,7 +49,7 @@ class GASNetSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.correct = CorrectSection(self.panel, self._on_changes)
         self.segment = SegmentSection(self.panel, self._on_result, self.correct.save_undo)
         self.result = ResultSection(self.panel)
-        self.restore = RestoreSection(self.panel, lambda: self.segment.device)
+        self.restore = RestoreSection(self.panel, self.segment.options)
         self.sample = SampleSection(self.panel)
         self.batch = BatchSection(self.panel, self.segment.options)
         self.installation = InstallationSection(

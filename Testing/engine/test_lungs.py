@@ -252,7 +252,7 @@ def test_box_holds_every_corner_of_every_lung_voxel(degrees, spacing, origin, ma
 
 
 def test_box_of_no_lung_is_refused():
-    with pytest.raises(ValueError, match="no lung"):
+    with pytest.raises(NotAChestCT, match="No lungs are marked"):
         lung_box(Lungs(np.zeros((3, 3, 3), np.uint8), Geometry((3, 3, 3), (1.0, 1.0, 1.0))))
 
 

@@ -13,7 +13,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 
 from GASNetLib.device import check_memory, choose_device, gpu_problem
-from GASNetLib.errors import Cancelled, ModelError, NotAChestCT, ResourceError
+from GASNetLib.errors import Cancelled, InputError, ModelError, NotAChestCT, ResourceError
 from GASNetLib.geometry import Geometry
 from GASNetLib.model import ModelInfo, load_model, save_model
 from GASNetLib.networks import create_generator, create_segmenter
@@ -175,10 +175,34 @@ def test_without_lungs_it_is_no_chest(model):
         segment(Volume(water, geometry), model, device="cpu")
 
 
+def test_lungs_without_a_lung_are_no_chest(volume, model, result):
+    none = replace(result.lungs, labels=np.zeros_like(result.lungs.labels))
+    with pytest.raises(NotAChestCT, match="No lungs are marked"):
+        segment(volume, model, device="cpu", lungs=none)
+
+
+def test_lungs_of_another_grid_are_refused(volume, model, result):
+    grid = result.lungs.geometry
+    moved = replace(result.lungs, geometry=replace(grid, origin=(grid.origin[0] + 1.0, *grid.origin[1:])))
+    turned = replace(result.lungs, geometry=replace(grid, direction=(-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0)))
+    part = replace(result.lungs, labels=result.lungs.labels[:-1])
+    for lungs in (moved, turned, part):
+        with pytest.raises(InputError, match="do not lie on the grid of the CT"):
+            segment(volume, model, device="cpu", lungs=lungs)
+
+
 def test_too_large_a_ct_is_refused_with_what_it_needs(model):
     side = int(psutil.virtual_memory().total ** (1 / 3)) + 1  # one byte a voxel would fill the computer
     with pytest.raises(ResourceError, match=r"needs about [\d.]+ GB of memory, and [\d.]+ GB are free"):
         check_memory(Geometry((side, side, side), (0.1, 0.1, 0.1)), model.info)
+
+
+@pytest.mark.parametrize("run", [segment, restore_healthy])
+def test_the_memory_is_checked_before_anything_runs(model, run):
+    side = int(psutil.virtual_memory().total ** (1 / 3)) + 1
+    one = np.broadcast_to(np.int16(0), (side, side, side))  # takes no memory itself
+    with pytest.raises(ResourceError, match=r"GB of memory"):
+        run(Volume(one, Geometry(one.shape, (0.1, 0.1, 0.1))), model, device="cpu")
 
 
 def test_the_device_is_one_that_works():
@@ -222,6 +246,26 @@ def test_where_a_gpu_is_lost_the_cpu_takes_over(volume, model, result, lost_gpu)
     assert any("The GPU failed" in note and "CPU was used" in note for note in fallen.notes)
     np.testing.assert_array_equal(fallen.probability, result.probability)
     assert {p.device.type for p in model.segmenter.parameters()} == {"cpu"}  # it is the caller's
+
+
+def test_restoring_falls_back_to_the_cpu_too(volume, model, result, request):
+    expected, _ = restore_healthy(volume, model, device="cpu", lungs=result.lungs)
+    request.getfixturevalue("lost_gpu")
+    restored, _ = restore_healthy(volume, model, lungs=result.lungs)
+    assert "The GPU failed" in restored.notes[-1]
+    np.testing.assert_array_equal(restored.hu, expected.hu)
+
+
+def test_a_generator_on_a_lost_gpu_says_so(volume, model, result):
+    there = replace(model, generator=copy.deepcopy(model.generator).to("meta"))
+    with pytest.raises(ResourceError, match="network could not be run"):
+        restore_healthy(volume, there, device="cpu", lungs=result.lungs)
+
+
+def test_restoring_looks_for_the_lungs_in_the_way_that_is_asked_for(volume, model, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(ResourceError, match="lungmask"):
+        restore_healthy(volume, model, device="cpu", lungs_method="lungmask")
 
 
 def test_a_model_on_a_lost_gpu_says_so(volume, model, result, lost_gpu):

@@ -11,7 +11,7 @@ import pytest
 slicer = pytest.importorskip("slicer")
 import vtk  # noqa: E402
 
-from GASNetLib.errors import Cancelled, InputError, ModelError  # noqa: E402
+from GASNetLib.errors import Cancelled, InputError, ModelError, ResourceError  # noqa: E402
 from GASNetLib.evidence import evidence_box  # noqa: E402
 from GASNetLib.quantify import quantify  # noqa: E402
 from GASNetSegmentLib import result as result_module  # noqa: E402
@@ -350,6 +350,14 @@ def test_restoring_tells_its_stages_and_can_be_cancelled(logic, ct, scene, tmp_p
 
     assert told == sorted(told) and told[-1] == (1.0, "Done")
     assert "Restoring the healthy look" in [stage for _, stage in told]
+
+
+def test_restoring_looks_for_the_lungs_in_the_way_that_is_asked_for(logic, ct, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # no weights of lungmask
+    logic.models.deploy(write_tiny_model(tmp_path / "healer.safetensors", with_generator=True))
+
+    with pytest.raises(ResourceError, match="lungmask"):
+        logic.restoreHealthy(ct, device="cpu", lungsMethod="lungmask")
 
 
 def test_folder_of_cts(logic, scene, phantom, tmp_path):

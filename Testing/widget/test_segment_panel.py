@@ -456,6 +456,15 @@ def test_restored_healthy_side_by_side_and_the_layout_before(host, with_generato
     assert not panel.ui.compareButton.checked
 
 
+def test_restoring_looks_for_the_lungs_in_the_way_that_is_chosen(host, with_generator, shown):
+    panel = with_generator
+    panel.ui.lungsBox.setCurrentIndex(1)
+
+    restore(host, panel)
+
+    assert "lungmask" in panel.ui.problemLabel.text  # it is not on this computer
+
+
 def test_comparison_ends_with_its_result(host, with_generator, shown, phantom):
     panel, layouts = with_generator, slicer.app.layoutManager()
     host.startup_completed()

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..crop import Box
+from ..errors import NotAChestCT
 from ..geometry import Geometry
 from ..resampling import brought_to, index_range, nearest, part_of
 from ..volume import Volume, check_chest_ct
@@ -73,7 +74,7 @@ def lung_box(lungs: Lungs, margin_mm: float = 5.0) -> Box:
     """Box around both lungs with a margin on every side, along the patient's axes, in LPS mm.
 
     Raises:
-        ValueError: the labels hold no lung.
+        NotAChestCT: the labels hold no lung.
     """
     ends = _row_ends(lungs.labels > 0)
     to_physical = lungs.geometry.index_to_physical
@@ -91,7 +92,7 @@ def _row_ends(mask: np.ndarray) -> np.ndarray:
     """
     z, y = np.nonzero(mask.any(axis=2))
     if not z.size:
-        raise ValueError("the labels hold no lung")
+        raise NotAChestCT("No lungs are marked in the image.", "Find them first, or choose a chest CT.")
     rows = mask[z, y]
     first, last = rows.argmax(axis=1), mask.shape[2] - 1 - rows[:, ::-1].argmax(axis=1)
     return np.concatenate([np.stack([x, y, z], axis=1) for x in (first, last)])
