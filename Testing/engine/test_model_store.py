@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from GASNetLib import model_store
@@ -9,6 +13,7 @@ from GASNetLib.errors import ModelError, ResourceError
 from GASNetLib.model import ModelInfo, save_model
 from GASNetLib.model_store import ModelStore
 from GASNetLib.networks import create_segmenter
+from GASNetLib.run.process import exclusive
 
 
 def make_model(path, seed: int):
@@ -102,8 +107,61 @@ def test_folder_that_cannot_be_written_to(starter, tmp_path):
         ModelStore(tmp_path / "file" / "models").deploy(make_model(tmp_path / "a" / "one.safetensors", 1))
 
 
-def test_damaged_choice_file_is_no_obstacle(store, starter):
-    store.folder.mkdir()
-    (store.folder / model_store.CHOICE_FILE).write_text("{")
+def test_damaged_choice_file_is_told_and_mended_by_a_new_choice(store, starter, tmp_path):
+    first = store.deploy(make_model(tmp_path / "a" / "one.safetensors", 1))
+    choice = store.folder / model_store.CHOICE_FILE
+    choice.write_bytes(choice.read_bytes()[:-3])
 
-    assert store.in_use() == starter
+    for ask in (store.in_use, store.roll_back):
+        with pytest.raises(ModelError, match=r"in-use\.json is damaged"):
+            ask()
+    assert store.models() == [starter, first]
+
+    store.use(first)
+    assert store.in_use() == first and store.roll_back() == starter
+
+
+DEPLOY = """
+import sys, time
+from pathlib import Path
+from GASNetLib.model_store import ModelStore
+from GASNetLib.run import process
+from GASNetLib import model
+folder, source, start = map(Path, sys.argv[1:])
+print("ready", flush=True)
+while not start.exists():
+    time.sleep(0.001)
+print(ModelStore(folder).deploy(source))
+"""
+
+
+def test_deploys_at_once_overwrite_and_forget_nothing(store, starter, tmp_path):
+    sources = [make_model(tmp_path / str(seed) / "best.safetensors", seed) for seed in range(1, 7)]
+    start = tmp_path / "start"
+    commands = [[sys.executable, "-c", DEPLOY, str(store.folder), str(path), str(start)] for path in sources]
+    deploying = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    for process in deploying:
+        assert process.stdout.readline() == "ready\n"
+    start.touch()
+    deployed = [Path(process.communicate()[0].strip()) for process in deploying]
+
+    assert len(set(deployed)) == len(sources)
+    for source, path in zip(sources, deployed, strict=True):
+        assert path.read_bytes() == source.read_bytes()
+    before = [store.in_use(), *(store.roll_back() for _ in sources)]
+    assert sorted(before[:-1]) == sorted(deployed) and before[-1] == starter
+
+
+def test_a_change_waits_for_another_one(store, starter, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_store, "PATIENCE_S", 0.2)
+    path = make_model(tmp_path / "a" / "one.safetensors", 1)
+    store.folder.mkdir()
+
+    with (
+        exclusive(store.folder / model_store.LOCK_FILE),
+        pytest.raises(ResourceError, match="Another program"),
+    ):
+        store.deploy(path)
+
+    assert store.models() == [starter]
+    assert store.deploy(path) == store.in_use()
