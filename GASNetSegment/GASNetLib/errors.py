@@ -56,3 +56,20 @@ class Cancelled(GASNetError):
 
     def __init__(self) -> None:
         super().__init__("Cancelled.")
+
+
+def in_words(error: Exception) -> str:
+    """What an error of any kind means to the person: its own sentences, or the best that can be said."""
+    reason = next(iter(str(error).strip().splitlines()), "").rstrip(".")
+    if isinstance(error, GASNetError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "The memory is not enough. Close other programs, or crop the CT to the chest."
+    if isinstance(error, ImportError):
+        package = (error.name or "needed").partition(".")[0]
+        again = f"Install it again: python -m pip install --force-reinstall {package}"
+        return f"The package {package} cannot be loaded ({reason}). {again}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be opened ({error.strerror})."
+    kind = type(error).__name__
+    return f"It failed unexpectedly ({kind}{reason and ': '}{reason}); gasnet --traceback shows where."

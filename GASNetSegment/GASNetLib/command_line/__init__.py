@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from ..errors import Cancelled, GASNetError
+from ..errors import Cancelled, in_words
 from ..version import VERSION
 
 FAILED = 2  # nothing was done; 1 means that some cases failed
@@ -23,8 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a console that knows no "±" is no reason to fail
-    parsed = _parser().parse_args(arguments)
+    wants_traceback = "--traceback" in (sys.argv if arguments is None else arguments)
     try:
+        parsed = _parser().parse_args(arguments)
         status = parsed.run(parsed)
         sys.stdout.flush()
         return status
@@ -34,10 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, Cancelled):
         print("gasnet: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except GASNetError as error:
-        if parsed.traceback:
+    except Exception as error:
+        if wants_traceback:
             raise
-        print(f"gasnet: {error}", file=sys.stderr)
+        print(f"gasnet: {in_words(error)}", file=sys.stderr)
         return FAILED
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import platform
 import shutil
+import sys
 from importlib import metadata
 from pathlib import Path
 
 from ..errors import GASNetError
 from ..model import load_model, starter_model_path
 from ..version import VERSION
+from .packages import problem
 
-PACKAGES = ("torch", "SimpleITK", "numpy", "safetensors", "highdicom", "matplotlib", "lungmask")
-NOT_INSTALLED = "not installed"
+NEEDED = ("torch", "SimpleITK", "numpy", "safetensors")
+PACKAGES = (*NEEDED, "highdicom", "matplotlib", "lungmask")
 
 
 def add_commands(subparsers: argparse._SubParsersAction) -> None:
@@ -38,16 +40,18 @@ def run(arguments: argparse.Namespace) -> int:
 
     _line("GASNet", VERSION)
     _line("Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
-    for package in PACKAGES:
-        _line(package, _version(package))
+    problems = {package: problem(package) for package in PACKAGES}
+    for package, why in problems.items():
+        _line(package, why or _version(package))
     memory = psutil.virtual_memory()
     _line("Processor", f"{psutil.cpu_count()} threads")
     _line("Memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GB free")
     _line("Disk", f"{shutil.disk_usage(Path.cwd()).free / 2**30:.1f} GB free in this folder")
-    if _version("torch") == NOT_INSTALLED:
-        return 1  # the line above says so; the rest cannot be tried without it
-    problem = gpu_problem()
-    _line("GPU", "works" if problem is None else f"not used: {problem}")
+    if broken := [package for package in NEEDED if problems[package]]:
+        _line("What to do", f"{sys.executable} -m pip install --force-reinstall {' '.join(broken)}")
+        return 1  # the rest cannot be tried without them
+    trouble = gpu_problem()
+    _line("GPU", "works" if trouble is None else f"not used: {trouble}")
     sound = [_check_model(path) for path in arguments.models or [starter_model_path()]]
     return 0 if all(sound) else 1
 
@@ -79,7 +83,7 @@ def _version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return NOT_INSTALLED
+        return "works; its version is not known"
 
 
 def _line(name: str, text: str) -> None:
