@@ -37,7 +37,7 @@ def main() -> int:
         "--probability": "probability.nrrd",
     }
     given = [part for option, name in extras.items() for part in (option, str(folder / name))]
-    status = gasnet(["segment", str(ct), "-o", str(segmentation), *given])
+    status = gasnet(["segment", str(ct), "-o", str(segmentation), "--overwrite", *given])
     if status:
         return status
     if arguments.ct is None:

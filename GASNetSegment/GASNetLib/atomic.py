@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -49,6 +50,21 @@ def written_aside(path: Path) -> Iterator[Path]:
             _move(folder / path.name, path)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_writable(path: Path) -> None:
+    """Find out before hours of work whether its result can be written; its folder is made.
+
+    Raises:
+        ResourceError: it cannot.
+    """
+    aside = _aside(path)
+    with _in_plain_words(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        aside.touch()
+        aside.unlink()
 
 
 def _aside(path: Path) -> Path:

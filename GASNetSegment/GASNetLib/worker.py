@@ -166,6 +166,7 @@ class Worker:
             Path(request["ct"]),
             Path(request["output"]),
             self._loaded(request, progress),
+            overwrite=request["overwrite"],
             progress=progress,
             cancelled=self._cancelled(number),
             **_options(request),

@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GASNetLib.errors import GASNetError, InputError
-from GASNetLib.folder_run import cases_in, write_table
+from GASNetLib.folder_run import TABLE_FILE, BatchReport, cases_in
 
 from .ct_nodes import ct_array, geometry_of
 from .panel import Panel, fill_table
@@ -34,7 +34,6 @@ class BatchSection:
         self._panel, self._ui, self._options = panel, panel.ui, options
         self._waiting: list[Case] = []
         self._rows: list[list[str]] = []
-        self._reports: list[dict] = []
         self._number: int | None = None
         self._cases = 0
         self._installed = True
@@ -74,7 +73,11 @@ class BatchSection:
                 raise InputError(_("A folder with CTs and a folder for the results are needed."))
             output = Path(self._ui.batchOutputEdit.currentPath)
             cases, faults = cases_in(self._ui.batchInputEdit.currentPath, [output])
-            self._start([self._file_case(case, output) for case in cases], faults)
+            overwrite = self._ui.batchOverwriteBox.checked
+            table = BatchReport(output / TABLE_FILE, overwrite)
+            for fault in faults:
+                table.put(fault)
+            self._start([self._file_case(case, output, overwrite, table) for case in cases], faults)
 
     def _loaded_case(self, volume_id: str, name: str) -> Case:
         def ask(request: Request) -> int:
@@ -102,16 +105,13 @@ class BatchSection:
 
         return Case(name, ask, row)
 
-    def _file_case(self, case, output: Path) -> Case:
+    def _file_case(self, case, output: Path, overwrite: bool, table: BatchReport) -> Case:
         def ask(request: Request) -> int:
-            return self._panel.ask(
-                request, "segment_file", ct=case.ct, name=case.name, output=output, **self._options()
-            )
+            where = {"ct": case.ct, "name": case.name, "output": output, "overwrite": overwrite}
+            return self._panel.ask(request, "segment_file", **where, **self._options())
 
         def row(answer: dict, read) -> list[str]:
-            report = answer["report"]
-            self._reports.append(report)
-            write_table(output, self._reports)
+            report = table.put(answer["report"])
             if "error" in report:
                 return _error_row(report["case"], report["error"])
             shares = [report["lesion_ml"], report["lesion_percent"]]
@@ -123,9 +123,9 @@ class BatchSection:
     # --- one after the other ------------------------------------------------------------------------------
 
     def _start(self, cases: list[Case], faults: Sequence[dict] = ()) -> None:
-        """Work off the cases; the faults of their folder stand in the tables first."""
+        """Work off the cases; the faults of their folder stand in the table first."""
         self._panel.clear_problem()
-        self._waiting, self._reports = list(cases), list(faults)
+        self._waiting = list(cases)
         self._cases = len(cases)
         self._rows = [_error_row(fault["case"], fault["error"]) for fault in faults]
         self._show_rows()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -357,6 +358,7 @@ class SceneLogic:
         threshold: float | None = None,
         *,
         lungsMethod: str = "classical",
+        overwrite: bool = False,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> list[dict]:
@@ -365,28 +367,35 @@ class SceneLogic:
         Each CT gets ``<name>.seg.nrrd``; all together ``results.csv``. A case that fails is listed with its
         cause and stops nothing; so is what in the folder cannot be used, such as a mask without a CT.
 
+        Args:
+            overwrite: replace results that are there. By default they stay, and so do their figures in
+                ``results.csv``: a person may have corrected them, and a run that was broken off goes on.
+
         Returns:
             A report per case: the figures, or ``{"case": …, "error": …}``.
 
         Raises:
-            InputError: no CT in the folder. ResourceError: the output cannot be written.
+            InputError: no CT in the folder, or ``results.csv`` is of another kind. ResourceError: the output
+            cannot be written.
         """
-        from GASNetLib.folder_run import cases_in, segment_case, write_table
+        from GASNetLib.folder_run import TABLE_FILE, BatchReport, cases_in, segment_case, tried
 
         output = Path(outputFolder)
-        cases, reports = cases_in(inputFolder, [output])
+        cases, faults = cases_in(inputFolder, [output])
+        table = BatchReport(output / TABLE_FILE, overwrite)
         loaded = self._model(model)
+        reports = [table.put(fault) for fault in faults]
+        options = {"device": device, "threshold": threshold, "lungs_method": lungsMethod}
         for number, case in enumerate(cases):
             if progress:
                 progress(case.name, number / len(cases))
             try:
-                options = {"device": device, "threshold": threshold, "lungs_method": lungsMethod}
-                reports.append(
-                    segment_case(case.name, case.ct, output, loaded, cancelled=cancelled, **options)
+                report = segment_case(
+                    *(case.name, case.ct, output, loaded), overwrite=overwrite, cancelled=cancelled, **options
                 )
             except Cancelled:
                 break
-            write_table(output, reports)
+            reports.append(tried(case.name, partial(table.put, report)))
         return reports
 
     # --- models -------------------------------------------------------------------------------------------

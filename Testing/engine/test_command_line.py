@@ -99,10 +99,61 @@ def test_a_folder_tree_goes_on_after_a_bad_case(phantom, ct, model, tmp_path):
     assert failed["case"] == "broken" and "damaged" in failed["error"] and failed["lesion_ml"] == ""
     written = sorted(p.relative_to(tree / "out").as_posix() for p in (tree / "out").rglob("*.seg.nrrd"))
     assert written == sorted(f"{row['case']}.seg.nrrd" for row in rows if not row["error"])
-    again = gasnet("segment", tree, "-o", tree / "out", "--model", model, "--report", tmp_path / "all.csv")
+    command = ("segment", tree, "-o", tree / "out", "--model", model, "--report", tmp_path / "all.csv")
+    again = gasnet(*command, "--overwrite")
     assert again.returncode == 1  # its own results of the first time are no new cases
     with (tmp_path / "all.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 3
+
+
+@pytest.mark.parametrize("report", ["all.csv", "all.json"])
+def test_a_batch_goes_on_where_it_was_broken_off_and_keeps_what_is_there(report, phantom, model, tmp_path):
+    cts, out, report = tmp_path / "cts", tmp_path / "out", tmp_path / report
+    for name in ("p1", "p2"):
+        write_phantom(phantom, cts / f"{name}.nii.gz")
+    command = ("segment", cts, "-o", out, "--model", model, "--report", report)
+    assert gasnet(*command).returncode == 0
+    (out / "p1.seg.nrrd").write_bytes(b"corrected")
+    (out / "p2.seg.nrrd").unlink()
+    again = gasnet(*command)
+    assert again.returncode == 1 and "1 of 2 were not segmented" in again.stderr
+    assert f"p1: {out / 'p1.seg.nrrd'} is there already and stays. --overwrite replaces it." in again.stderr
+    assert (out / "p1.seg.nrrd").read_bytes() == b"corrected" and (out / "p2.seg.nrrd").stat().st_size > 1000
+    rows = read_rows(report)
+    assert [row["case"] for row in rows] == ["p1", "p2"]
+    assert float(rows[0]["lesion_ml"]) == float(rows[1]["lesion_ml"])
+    before = report.read_bytes()
+    assert gasnet(*command).returncode == 2 and report.read_bytes() == before
+    assert gasnet(*command, "--overwrite").returncode == 0
+    assert (out / "p1.seg.nrrd").stat().st_size > 1000
+
+
+def read_rows(report: Path) -> list[dict]:
+    with report.open() as file:
+        return json.load(file) if report.suffix == ".json" else list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("option", ["-o", "--report", "--figure"])
+def test_of_one_ct_nothing_is_replaced_without_asking(option, ct, model, tmp_path):
+    names = {"-o": "lesions.seg.nrrd", "--report": "r.json", "--figure": "f.png"}
+    (tmp_path / names[option]).write_bytes(b"precious")
+    command = ["segment", ct, "--model", model, *(x for o, n in names.items() for x in (o, tmp_path / n))]
+    done = gasnet(*command)
+    assert done.returncode == 2 and f"{tmp_path / names[option]} is there already" in done.stderr
+    assert (tmp_path / names[option]).read_bytes() == b"precious"
+    assert not any((tmp_path / names[other]).exists() for other in {"-o", "--figure"} - {option})
+    assert gasnet(*command, "--overwrite").returncode == 0
+    assert all((tmp_path / name).stat().st_size > 100 for name in names.values())
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_computed(phantom, model, tmp_path):
+    cts = [write_phantom(phantom, tmp_path / f"{name}.nii.gz") for name in ("p1", "p2")]
+    (tmp_path / "file").write_text("")
+    done = gasnet(
+        "segment", *cts, "-o", tmp_path / "out", "--report", tmp_path / "file" / "r.csv", "--model", model
+    )
+    assert done.returncode == 2 and "r.csv cannot be written" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_dicom_in_dicom_segmentation_out(phantom, model, tmp_path):
@@ -189,6 +240,38 @@ def test_a_model_is_evaluated_on_healthy_cases_by_what_it_finds(phantom, ct, mod
     assert row["dice"] == "" and float(row["volume_error_ml"]) >= 0.0
 
 
+@pytest.mark.parametrize("kind", ["table of one bad and one good case", "unwritable table", "starter"])
+def test_evaluating_loses_no_figures(kind, phantom, model, tmp_path):
+    cohort, figures = tmp_path / "cohort.csv", tmp_path / "figures.csv"
+    write_phantom(phantom, tmp_path / "good.nii.gz")
+    bad = "x" * 300 + ".nii.gz"  # longer than any file system allows
+    cohort.write_text(f"case,ct,mask,role\nbad,{bad},,healthy\ngood,good.nii.gz,,healthy\n")
+    chosen = [] if kind == "starter" else ["--model", model]
+    if kind == "unwritable table":
+        figures.mkdir()
+    done = gasnet("evaluate", cohort, *chosen, "-o", figures, "--device", "cpu")
+    assert "Traceback" not in done.stderr
+    if kind == "unwritable table":
+        assert done.returncode == 2 and "figures.csv cannot be written" in done.stderr
+        assert "bad:" not in done.stderr  # nothing was computed
+        return
+    assert done.returncode == 1 and f"{bad} cannot be opened" in done.stderr
+    with figures.open() as file:
+        assert [row["case"] for row in csv.DictReader(file)] == ["good"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("command", ["segment", "evaluate"])
+def test_a_gpu_that_is_not_there_is_said_once(command, phantom, model, tmp_path):
+    for name in ("p1", "p2"):
+        write_phantom(phantom, tmp_path / "cts" / f"{name}_ct.nii.gz")
+        write_labels(phantom.lesions, phantom.geometry, tmp_path / "cts" / f"{name}_lesion.nii.gz")
+    target = tmp_path / ("out" if command == "segment" else "f.csv")
+    done = gasnet(command, tmp_path / "cts", "-o", target, "--model", model, "--device", "cuda")
+    assert done.returncode == 2 and done.stderr.count("The GPU cannot be used") == 1
+    assert not target.exists()
+
+
 def test_check_says_what_works(model):
     done = gasnet("check", model)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -245,7 +328,7 @@ def test_lungs_and_probabilities_share_a_folder_and_are_no_cts_later(phantom, mo
         write_phantom(phantom, folder / f"{name}.nii.gz")
     command = ("segment", folder, "-o", folder, "--probability", folder, "--lungs", folder, "--model", model)
     for _ in range(2):
-        done = gasnet(*command)
+        done = gasnet(*command, "--overwrite")
         assert done.returncode == 0, done.stderr
         assert sorted(path.name for path in folder.iterdir()) == [
             f"{case}{ending}"
@@ -338,28 +421,57 @@ def test_a_threshold_of_stored_masks_is_refused(ct, tmp_path):
 
 
 @pytest.fixture
-def gasnet_without_torch(tmp_path):
-    """The command in an interpreter that has all installed packages but torch."""
-    packages = tmp_path / "packages"
-    packages.mkdir()
-    for path in Path(torch.__file__).parents[1].iterdir():
-        if not path.name.startswith("torch"):
-            (packages / path.name).symlink_to(path)
+def gasnet_without(tmp_path):
+    """The command in an interpreter that has all installed packages but one, or that one broken."""
     import GASNetLib
 
     engine = Path(GASNetLib.__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(engine), str(packages)])}
 
-    def run(*arguments) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-S", "-m", "GASNetLib.command_line", *arguments]
+    def run(package: str, *arguments, broken: str | None = None) -> subprocess.CompletedProcess:
+        packages = tmp_path / "packages"
+        packages.mkdir(exist_ok=True)
+        for path in Path(torch.__file__).parents[1].iterdir():
+            if not path.name.startswith(package) and not (packages / path.name).exists():
+                (packages / path.name).symlink_to(path)
+        if broken is not None:
+            (packages / package).mkdir(exist_ok=True)
+            (packages / package / ("__init__.py" if broken else "left_over.txt")).write_text(broken)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(engine), str(packages)])}
+        command = [sys.executable, "-S", "-m", "GASNetLib.command_line", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=False)
 
     return run
 
 
-def test_without_torch_check_and_help_still_speak(gasnet_without_torch):
-    checked = gasnet_without_torch("check")
+def test_without_torch_check_and_help_still_speak(gasnet_without):
+    checked = gasnet_without("torch", "check")
     assert checked.returncode == 1, checked.stderr
     assert "torch: not installed" in " ".join(checked.stdout.split())
-    shown = gasnet_without_torch("segment", "--help")
+    shown = gasnet_without("torch", "segment", "--help")
     assert shown.returncode == 0 and "Research only, not for diagnosis" in " ".join(shown.stdout.split())
+
+
+BROKEN = {
+    "ImportError": "import torch._C",
+    "OSError": "import ctypes; ctypes.CDLL('libtorch_that_is_gone.so')",
+    "AttributeError": "import sys; sys.is_half_installed",
+    "no __init__.py": "",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_a_broken_torch_is_told_with_what_to_do(broken, gasnet_without, ct, model, tmp_path):
+    for command in (("check",), ("segment", ct, "-o", tmp_path / "out", "--model", model)):
+        done = gasnet_without("torch", *command, broken=broken)
+        said = done.stdout + done.stderr
+        assert done.returncode in (1, 2) and "Traceback" not in said
+        assert "-m pip install --force-reinstall torch" in said
+        assert "cannot be loaded" in said or "half installed" in said
+
+
+@pytest.mark.parametrize("command", [("check",), ("segment", "ct.nrrd", "-o", "out"), ("runs", ".")])
+def test_a_missing_package_is_told_with_what_to_do(command, gasnet_without):
+    done = gasnet_without("safetensors", *command)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "The package safetensors cannot be loaded" in done.stderr
+    assert "python -m pip install --force-reinstall safetensors" in done.stderr

@@ -381,6 +381,42 @@ def test_folder_of_cts(logic, scene, phantom, tmp_path):
     assert scene.GetNumberOfNodes() == nodes
 
 
+def test_folder_goes_on_where_it_was_and_replaces_nothing_without_asking(logic, phantom, tmp_path):
+    from GASNetLib.phantom import write_phantom
+
+    out = tmp_path / "out"
+    write_phantom(phantom, tmp_path / "in" / "one.nii.gz")
+    (found,) = logic.segmentFolder(tmp_path / "in", out, device="cpu")
+    (out / "one.seg.nrrd").write_bytes(b"corrected")
+    write_phantom(phantom, tmp_path / "in" / "two.nii.gz")
+
+    kept, new = logic.segmentFolder(tmp_path / "in", out, device="cpu")
+
+    assert "one.seg.nrrd is there already" in kept["error"] and new["lesion_ml"] == found["lesion_ml"]
+    assert (out / "one.seg.nrrd").read_bytes() == b"corrected"
+    table = (out / "results.csv").read_text()
+    assert table.count("\none,") == table.count("\ntwo,") == 1 and "there already" not in table
+
+    logic.segmentFolder(tmp_path / "in", out, device="cpu", overwrite=True)
+    assert (out / "one.seg.nrrd").stat().st_size > 1000
+
+
+def test_a_case_that_needs_too_much_memory_ends_no_others(logic, phantom, tmp_path):
+    from GASNetLib.phantom import write_phantom
+
+    for name in ("one", "two"):
+        write_phantom(phantom, tmp_path / "in" / f"{name}.nii.gz")
+    asked = []
+
+    def cancelled() -> bool:
+        asked.append(None)
+        return len(asked) == 1 and np.empty(1 << 60, np.uint8).any()
+
+    reports = logic.segmentFolder(tmp_path / "in", tmp_path / "out", device="cpu", cancelled=cancelled)
+
+    assert "memory" in reports[0]["error"] and "lesion_ml" in reports[1]
+
+
 def test_folder_without_cts_is_named(logic, tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(InputError, match=str(folder)):

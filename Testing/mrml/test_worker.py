@@ -199,6 +199,7 @@ def test_file_is_segmented_into_a_folder(client, phantom, model_file, tmp_path):
         ct=tmp_path / "Ä b" / "one.nii.gz",
         output=tmp_path / "out put",
         name="one",
+        overwrite=False,
         model=model_file,
         device="cpu",
         threshold=None,

@@ -541,6 +541,46 @@ def test_folder_in_the_background(host, panel, phantom, tmp_path):
     assert panel.ui.problemFrame.isHidden()
 
 
+def test_folder_goes_on_where_it_was_and_replaces_only_on_request(host, panel, phantom, tmp_path):
+    from GASNetLib.phantom import write_phantom
+
+    result, table = tmp_path / "out" / "a.seg.nrrd", tmp_path / "out" / "results.csv"
+    write_phantom(phantom, tmp_path / "in" / "a.nii.gz")
+    panel.ui.batchInputEdit.currentPath = str(tmp_path / "in")
+    panel.ui.batchOutputEdit.currentPath = str(tmp_path / "out")
+
+    def segment_folder() -> str:
+        panel.ui.batchFolderButton.click()
+        host.wait_until(lambda: panel.ui.batchFolderButton.enabled, SECONDS, "the batch")
+        return panel.ui.batchTable.item(0, 6).text()
+
+    segment_folder()
+    figures = table.read_text()
+    result.write_bytes(b"corrected")
+
+    assert "a.seg.nrrd is there already" in segment_folder()
+    assert result.read_bytes() == b"corrected" and table.read_text() == figures
+    assert panel.ui.batchLabel.text == "0 measured, 1 not: see the remarks."
+
+    panel.ui.batchOverwriteBox.checked = True
+    assert "there already" not in segment_folder()
+    assert result.stat().st_size > 1000 and panel.ui.batchLabel.text == "1 measured."
+
+
+def test_folder_that_cannot_take_the_table_is_told_before_anything_is_computed(panel, phantom, tmp_path):
+    from GASNetLib.phantom import write_phantom
+
+    write_phantom(phantom, tmp_path / "in" / "a.nii.gz")
+    (tmp_path / "out" / "results.csv").mkdir(parents=True)
+    panel.ui.batchInputEdit.currentPath = str(tmp_path / "in")
+    panel.ui.batchOutputEdit.currentPath = str(tmp_path / "out")
+
+    panel.ui.batchFolderButton.click()
+
+    assert "results.csv cannot be written" in panel.ui.problemLabel.text
+    assert panel.ui.batchFolderButton.enabled and panel.ui.batchTable.rowCount == 0
+
+
 def test_batch_tells_where_it_is_and_how_it_ended(host, panel, ct):
     panel.ui.batchLoadedButton.click()
     assert panel.ui.batchLabel.text.startswith("Case 1 of 1, CT: ")

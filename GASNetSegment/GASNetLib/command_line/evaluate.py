@@ -6,22 +6,25 @@ import argparse
 import csv
 import io
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from ..atomic import write_atomically
+from ..atomic import check_writable, write_atomically
 from ..cohort import ROLES, read_cohort
 from ..cohort.tree import find_cases
 from ..device import DEVICES
-from ..errors import GASNetError, InputError
+from ..errors import InputError
 from ..export import SEGMENTATION_ENDINGS
+from ..folder_run import tried
 from ..geometry import Geometry
 from ..metrics import overlap, summary, surface_distances
-from ..model import load_model
 from ..volume import case_name, read_mask, read_volume
+from .inputs import open_model
 from .terminal import number, print_table, progress_bar, threshold
 
 FIGURES = ("dice", "sensitivity", "specificity", "volume_error_ml", "surface_mm", "hausdorff95_mm")
@@ -56,15 +59,22 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
         metavar="CASES",
         help="cohort table, or folder with CTs and their masks beside them (NAME_ct.*, NAME_lesion.*)",
     )
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--model", type=Path, metavar="M", help="model package to segment the CTs with")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--model",
+        type=Path,
+        metavar="M",
+        help="model package to segment the CTs with (default: the starter model)",
+    )
     source.add_argument(
         "--predictions", type=Path, metavar="DIR", help="folder of predictions named as the cases"
     )
     parser.add_argument(
         "--threshold", type=threshold, metavar="T", help="for --model, between 0 and 1 (default: the model's)"
     )
-    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="default: a GPU that works, else CPU"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="CSV", help="write the figures of each case")
     parser.set_defaults(run=run, refuse=parser.error)
 
@@ -73,16 +83,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Print and write the figures; 1 if a case could not be evaluated."""
     if arguments.predictions and arguments.threshold is not None:
         arguments.refuse("--threshold goes with --model: predictions are masks already")
+    if arguments.output:
+        check_writable(arguments.output)
+    references, faults = _references(arguments.cases, arguments.predictions)
     predict = _predictor(arguments)
-    rows = {}
-    references, failed = _references(arguments.cases, arguments.predictions)
+    seen = traceback.print_exception if arguments.traceback else None
+    found = {}
     with progress_bar() as progress:
         for position, reference in enumerate(references):
             progress(reference.name, position / len(references))
-            try:
-                rows[reference.name] = _figures(reference, predict)
-            except GASNetError as error:
-                failed.append([reference.name, str(error)])
+            found[reference.name] = tried(reference.name, partial(_figures, reference, predict), seen)
+    rows = {name: row for name, row in found.items() if "error" not in row}
+    failed = faults + [[name, row["error"]] for name, row in found.items() if "error" in row]
     for name, why in failed:
         print(f"{name}: {why}", file=sys.stderr)
     if not rows:
@@ -96,13 +108,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _predictor(arguments: argparse.Namespace) -> Predict:
     if arguments.predictions:
         return lambda reference: _stored_prediction(arguments.predictions, reference)
+    model, device = open_model(arguments.model, arguments.device)
     from ..segment import segment
-
-    model = load_model(arguments.model)
 
     def predict(reference: Reference) -> tuple[np.ndarray, Geometry]:
         volume = read_volume(reference.ct)
-        result = segment(volume, model, device=arguments.device, threshold=arguments.threshold)
+        result = segment(volume, model, device=device, threshold=arguments.threshold)
         return result.lesions, volume.geometry
 
     return predict

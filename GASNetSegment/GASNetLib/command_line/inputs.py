@@ -1,4 +1,4 @@
-"""Which CTs the inputs of ``gasnet segment`` name; what cannot be used is kept with its reason."""
+"""Which CTs the inputs of ``gasnet segment`` name, with the reason where one cannot be used; which model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..cohort.tree import is_dicom_image
-from ..errors import InputError
+from ..device import choose_device
+from ..errors import InputError, ModelError
 from ..folder_run import cases_in
+from ..model import Model, load_model, starter_model_path
 from ..volume import case_name
+from .packages import load_torch
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,20 @@ def find_inputs(paths: list[Path], leave_out: Collection[Path]) -> tuple[list[In
     cases += _series_of(dicom_files)
     _refuse_doubled([case.name for case in cases])
     return cases, failures
+
+
+def open_model(given: Path | None, device: str) -> tuple[Model, str]:
+    """The model of ``--model``, or the starter, and the device of ``--device``: both are tried before any CT.
+
+    Raises:
+        ModelError: it cannot be used, or there is none. ResourceError: the device does not work.
+        ImportError: PyTorch is missing or half installed.
+    """
+    load_torch()
+    path = given or starter_model_path()
+    if path is None:
+        raise ModelError("The starter model is not installed.", "Name a model package with --model.")
+    return load_model(path), choose_device(device)
 
 
 def _in_folder(folder: Path, leave_out: Collection[Path]) -> tuple[list[Input], list[Failure]]:

@@ -5,27 +5,36 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..device import DEVICES
-from ..errors import Cancelled, GASNetError, ModelError
-from ..export import DICOM_ENDING, SEGMENTATION_ENDINGS
+from ..export import DICOM_ENDING, IMAGE_ENDINGS, SEGMENTATION_ENDINGS
+from ..figure import PICTURE_ENDINGS
+from ..folder_run import BatchReport, tried
 from ..lungs import METHODS
-from ..model import load_model, starter_model_path
 from ..volume import read_volume
-from .inputs import Failure, Input, find_inputs
-from .targets import Targets
+from .inputs import Input, find_inputs, open_model
+from .targets import Targets, refuse_replacing
 from .terminal import number, print_table, progress_bar, threshold
 
 if TYPE_CHECKING:
     from ..model import Model
 
+DESCRIPTION = """\
+Find the lesions in chest CTs: NIfTI, NRRD, MetaImage, DICOM folders, or folders
+of them. A CT that cannot be used is reported, and the others go on. A CT whose
+result is there already is left out, for a person may have corrected it: a batch
+that was broken off goes on where it was, and so does its report. Exit status: 0
+done, 1 some not done, 2 nothing done. Research only, not for diagnosis."""
+
 EXAMPLES = """\
-With several CTs, --figure, --probability and --lungs name folders too; each is a file if its ending says so.
+With several CTs, --figure, --probability and --lungs name folders too; each is
+a file if its ending says so.
 
 examples:
-  gasnet segment patient.nii.gz -o lesions.seg.nrrd --report lesions.json --figure lesions.png
+  gasnet segment patient.nii.gz -o lesions.seg.nrrd --report lesions.json
   gasnet segment folder_of_cts -o results --report results.csv --figure results"""
 
 
@@ -34,9 +43,7 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "segment",
         help="find the lesions in CTs",
-        description="Find the lesions in chest CTs: NIfTI, NRRD, MetaImage, DICOM folders, or folders of "
-        "them. A CT that cannot be used is reported, and the others go on. Exit status: 0 done, 1 some "
-        "failed, 2 nothing done. Research only, not for diagnosis.",
+        description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -72,9 +79,16 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
         help="how lungs are found (default: %(default)s); lungmask needs its package and weights",
     )
     parser.add_argument("--report", type=Path, metavar="R", help="measurements of all cases, .json or .csv")
-    parser.add_argument("--figure", type=Path, metavar="F", help="picture (.png, .jpg, .pdf, .svg)")
-    parser.add_argument("--probability", type=Path, metavar="P", help="probability image (.nrrd, .nii.gz)")
-    parser.add_argument("--lungs", type=Path, metavar="L", help="lung labels, 1 right, 2 left")
+    parser.add_argument("--figure", type=Path, metavar="F", help=f"picture ({', '.join(PICTURE_ENDINGS)})")
+    parser.add_argument(
+        "--probability", type=Path, metavar="P", help=f"probability image ({', '.join(IMAGE_ENDINGS)})"
+    )
+    parser.add_argument(
+        "--lungs", type=Path, metavar="L", help=f"lung labels, 1 right, 2 left ({', '.join(IMAGE_ENDINGS)})"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace results and the report of an earlier run"
+    )
     parser.set_defaults(run=run)
 
 
@@ -90,43 +104,32 @@ def run(arguments: argparse.Namespace) -> int:
     )
     cases, failures = find_inputs(arguments.inputs, targets.folders())
     targets.check(cases)
-    model = load_model(_model_path(arguments.model)) if cases else None
-    rows = [_failed(failure) for failure in failures]
+    report = _report(targets, arguments.overwrite)
+    model, device = open_model(arguments.model, arguments.device) if cases else (None, None)
+    rows = [_noted({"case": failure.name, "error": failure.why}, report) for failure in failures]
     for position, case in enumerate(cases, 1):
-        try:
-            rows.append(_segment_case(case, model, arguments, targets, f"{position}/{len(cases)} "))
-        except Cancelled:
-            raise
-        except Exception as error:  # whatever it is: a bad case never stops the others
-            if arguments.traceback:
-                traceback.print_exception(error)
-            rows.append(_failed(Failure(case.name, _sentence(error))))
-        _write_report(rows, targets)  # after each case: a batch that is cut off loses nothing
-    if not cases:
-        _write_report(rows, targets)
+        count = f"{position}/{len(cases)} "
+        work = partial(_segment_case, case, model, device, arguments, targets, count)
+        row = tried(case.name, work, traceback.print_exception if arguments.traceback else None)
+        rows.append(_noted(row, report))
     return _conclude(rows, targets)
 
 
-def _failed(failure: Failure) -> dict:
-    print(f"{failure.name}: {failure.why}", file=sys.stderr)
-    return {"case": failure.name, "error": failure.why}
+def _report(targets: Targets, overwrite: bool) -> BatchReport | None:
+    if targets.report is None:
+        return None
+    if targets.output.is_file and not overwrite:
+        refuse_replacing([targets.report])  # which is of that one CT
+    return BatchReport(targets.report, overwrite, single=targets.output.is_file)
 
 
-def _sentence(error: Exception) -> str:
-    if isinstance(error, GASNetError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "The memory is not enough. Close other programs, or crop the CT to the chest."
-    reason = next(iter(str(error).strip().splitlines()), "")
-    kind = type(error).__name__
-    return f"It failed unexpectedly ({kind}{reason and ': '}{reason}); gasnet --traceback shows where."
-
-
-def _write_report(rows: list[dict], targets: Targets) -> None:
-    from ..quantify import write_report
-
-    if targets.report:
-        write_report(targets.report, rows[0] if targets.output.is_file and len(rows) == 1 else rows)
+def _noted(row: dict, report: BatchReport | None) -> dict:
+    """The row of a case in the report; an error instead, where that cannot be written. Errors are told."""
+    noted = tried(row["case"], partial(report.put, row)) if report else row
+    for told in (row, noted) if noted is not row else (row,):
+        if "error" in told:
+            print(f"{told['case']}: {told['error']}", file=sys.stderr)
+    return noted
 
 
 def _conclude(rows: list[dict], targets: Targets) -> int:
@@ -139,26 +142,28 @@ def _conclude(rows: list[dict], targets: Targets) -> int:
         places += [targets.report] if targets.report else []
         print(f"Written: {', '.join(map(str, dict.fromkeys(places)))}")
     if failed and len(rows) > 1:
-        print(f"{failed} of {len(rows)} could not be segmented; the reasons stand above.", file=sys.stderr)
+        print(f"{failed} of {len(rows)} were not segmented; the reasons stand above.", file=sys.stderr)
     if not done:
         return 2
     return 1 if failed else 0
 
 
 def _segment_case(
-    case: Input, model: Model, arguments: argparse.Namespace, targets: Targets, count: str
+    case: Input, model: Model, device: str, arguments: argparse.Namespace, targets: Targets, count: str
 ) -> dict:
     from ..export import write_lungs, write_probability, write_segmentation
     from ..quantify import report
     from ..segment import segment
 
+    if not arguments.overwrite:
+        refuse_replacing(targets.files_of(case))
     with progress_bar() as progress:
         progress(f"{count}{case.name}: Reading", 0.0)
         volume = read_volume(case.path)
         result = segment(
             volume,
             model,
-            device=arguments.device,
+            device=device,
             threshold=arguments.threshold,
             lungs_method=arguments.lungs_method,
             progress=lambda stage, share: progress(f"{count}{case.name}: {stage}", share * 0.9),
@@ -176,13 +181,6 @@ def _segment_case(
 
             case_figure(result, targets.figure.of(case), case.name)
     return report(result, case.name)
-
-
-def _model_path(given: Path | None) -> Path:
-    path = given or starter_model_path()
-    if path is None:
-        raise ModelError("The starter model is not installed.", "Name a model package with --model.")
-    return path
 
 
 def _print_reports(reports: list[dict]) -> None:

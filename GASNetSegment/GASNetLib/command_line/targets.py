@@ -92,14 +92,16 @@ class Targets:
         every = (self.output, self.probability, self.lungs, self.figure)
         return [destination for destination in every if destination is not None]
 
+    def files_of(self, case: Input) -> list[Path]:
+        """Those that a case gets."""
+        return [destination.of(case) for destination in self.destinations()]
+
     def folders(self) -> list[Path]:
         """The folders that results go to."""
         return [destination.path for destination in self.destinations() if not destination.is_file]
 
     def check(self, cases: list[Input]) -> None:
-        """Refuse what could not be written, or would overwrite an input or another result.
-
-        Results of an earlier run may be overwritten.
+        """Refuse what could not be written, or would overwrite an input or another result of this run.
 
         Raises:
             InputError: see there.
@@ -111,7 +113,7 @@ class Targets:
                 f"--report {self.report.name} has no known ending.", f"Use {' or '.join(REPORT_ENDINGS)}."
             )
         self._check_dicom(cases)
-        targets = [destination.of(case) for case in cases for destination in self.destinations()]
+        targets = [path for case in cases for path in self.files_of(case)]
         _refuse_overwriting([*targets, self.report] if self.report else targets, cases)
 
     def _check_dicom(self, cases: list[Input]) -> None:
@@ -122,6 +124,17 @@ class Targets:
                 f"DICOM SEG needs DICOM input, which {', '.join(other)} is not.",
                 f"Use one of {', '.join(SEGMENTATION_ENDINGS[:-1])}.",
             )
+
+
+def refuse_replacing(paths: list[Path]) -> None:
+    """Keep the results of an earlier run: a person may have corrected them.
+
+    Raises:
+        InputError: one is there.
+    """
+    for path in paths:
+        if path.exists():
+            raise InputError(f"{path} is there already and stays.", "--overwrite replaces it.")
 
 
 def _refuse_overwriting(targets: list[Path], cases: list[Input]) -> None:
