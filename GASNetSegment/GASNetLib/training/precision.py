@@ -8,7 +8,9 @@ from .settings import Settings
 
 
 def autocast(settings: Settings, device: torch.device) -> torch.autocast:
-    """Context in which the networks run: bfloat16 where the settings ask for it, else float32."""
+    """Context in which the networks run: 16 bits where the settings ask for them, else float32."""
+    if settings.precision == "fp16":
+        return torch.autocast(device.type, torch.float16)
     return torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(settings, device))
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from ..crop import NETWORK_SHAPE
 from ..run.errors import RunError
 
+PRECISIONS = ("float32", "bf16", "fp16", "auto")
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -136,7 +138,8 @@ class Settings:
         val_every, preview_every: iterations. log_every: iterations per event.
         checkpoint_seconds: longest time between two checkpoints, the most that a crash can cost.
         patience: validations without improvement after which the training ends; None never ends it early.
-        precision: ``float32``, ``bf16`` (autocast) or ``auto`` (bf16 where hardware has it).
+        precision: ``float32``, ``bf16``, ``fp16`` (autocast) or ``auto`` (bf16 where hardware has it, else
+            float32). ``fp16`` is for GPUs that are too old for bf16; a CPU computes it, many times slower.
         channels_last (on a GPU), compile: how the networks are executed; the same losses within rounding.
             Compiling takes minutes, and a C++ compiler, on a GPU Triton; without one they run as they are.
         calibrate: chooses the threshold of the saved model: the best one on the validation cases or, without
@@ -245,7 +248,7 @@ def checked(settings: Settings) -> Settings:
         "batch must be a multiple of micro_batch": s.batch % max(s.micro_batch, 1) == 0,
         f"patch must be three sizes from 16 up to {NETWORK_SHAPE}": fits,
         "xi must lie between 0 and 0.5": 0 < s.xi <= 0.5,
-        "precision must be float32, bf16 or auto": s.precision in ("float32", "bf16", "auto"),
+        f"precision must be one of {', '.join(PRECISIONS)}": s.precision in PRECISIONS,
         "result_reach_mm must not be larger than reach_mm": 0 <= result_reach <= reach,
         "no term is left that teaches the segmenter": bool(acting_on_s),
         "learning rates must be positive": min(rates) > 0,

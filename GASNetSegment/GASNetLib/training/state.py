@@ -16,6 +16,15 @@ from ..run.errors import RunError
 from .objective import Networks
 from .settings import Optimisation, Settings
 
+LARGEST_LOSS_SCALE = 2.0**16
+"""Small gradients would be 0 in float16: the losses are scaled up before they are descended, and the
+gradients down again, by a power of 2 that is found on the way (Micikevicius et al. 2018, "Mixed precision
+training").
+"""
+
+STEADY_UPDATES = 2000
+"""Updates whose gradients float16 held, after which a larger scale is tried."""
+
 
 @dataclass
 class Progress:
@@ -29,6 +38,7 @@ class Progress:
         stale: validations since then.
         salt, rate_factor, step_backs: changed by a step back from losses that were not numbers.
         micro_batch: halved where memory ran out.
+        loss_scale: of float16, 1 otherwise. steady: updates since its gradients were infinite.
     """
 
     iteration: int = 0
@@ -41,6 +51,8 @@ class Progress:
     rate_factor: float = 1.0
     step_backs: int = 0
     micro_batch: int = 1
+    loss_scale: float = 1.0
+    steady: int = 0
 
 
 @dataclass
@@ -88,7 +100,10 @@ def new_state(settings: Settings, device: torch.device) -> TrainingState:
         name: _optimizer(network, rates[name], settings.optimisation)
         for name, network in networks.named().items()
     }
-    return TrainingState(networks, averaged, optimizers, Progress(micro_batch=settings.micro_batch))
+    progress = Progress(micro_batch=settings.micro_batch)
+    if settings.precision == "fp16":
+        progress.loss_scale = LARGEST_LOSS_SCALE
+    return TrainingState(networks, averaged, optimizers, progress)
 
 
 def check_architectures(settings: Settings) -> None:
@@ -115,6 +130,16 @@ def set_rates(state: TrainingState, settings: Settings) -> None:
     for optimizer in state.optimizers.values():
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
+
+
+def adapt_loss_scale(progress: Progress, overflowed: bool) -> None:
+    """Halve the scale after an update whose gradients float16 did not hold; double it when many held."""
+    if overflowed:
+        progress.loss_scale, progress.steady = progress.loss_scale / 2, 0
+        return
+    progress.steady += 1
+    if progress.steady % STEADY_UPDATES == 0:
+        progress.loss_scale = min(2 * progress.loss_scale, LARGEST_LOSS_SCALE)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import GASNetError, ResourceError
 from ..run.errors import RunError
@@ -16,7 +16,7 @@ from .freed_memory import return_freed_memory
 from .objective import discriminator_losses, segmenter_generator_losses, total
 from .precision import autocast
 from .settings import Settings
-from .state import TrainingState, fixed
+from .state import TrainingState, adapt_loss_scale, fixed
 
 MEMORY_MESSAGES = (
     *("out of memory", "can't allocate memory", "not enough memory", "bad_alloc"),
@@ -61,21 +61,33 @@ class Updater:
         Raises:
             ResourceError: the memory is too small for a single volume.
         """
-        state, o = self._state, self._settings.optimisation
+        state, overflowed = self._state, False
         trained = tuple(name for name in trained if name in state.optimizers)
         losses = self._gradients(samples, active, trained)
         for name in trained:
-            parameters = list(state.networks.named()[name].parameters())
-            gradients = [p.grad for p in parameters if p.grad is not None]
-            if not gradients:
+            parameters = [p for p in state.networks.named()[name].parameters() if p.grad is not None]
+            if not parameters:
                 continue
-            self._world.average(gradients)
-            limit = math.inf if o.clip_norm is None else o.clip_norm
-            losses[f"gradient_{name}"] = torch.nn.utils.clip_grad_norm_(parameters, limit)
+            norm = self._norm(parameters)
+            if state.progress.loss_scale > 1 and not norm.isfinite():
+                overflowed = True  # float16 did not hold the scaled gradients: this step is left out
+                continue
+            losses[f"gradient_{name}"] = norm
             state.optimizers[name].step()
+        if self._settings.precision == "fp16":
+            adapt_loss_scale(state.progress, overflowed)
         if "discriminator" in trained:
             state.networks.discriminator.step_spectral_norm()
         return losses
+
+    def _norm(self, parameters: Sequence[nn.Parameter]) -> Tensor:
+        """Norm of the gradients, averaged over the processes, before they are clipped."""
+        scale, limit = self._state.progress.loss_scale, self._settings.optimisation.clip_norm
+        gradients = [p.grad for p in parameters]
+        self._world.average(gradients)
+        for gradient in gradients if scale > 1 else ():
+            gradient /= scale
+        return torch.nn.utils.clip_grad_norm_(parameters, math.inf if limit is None else limit)
 
     def _gradients(
         self, samples: Mapping[str, Sequence[Sample]], active: frozenset[str], trained: Sequence[str]
@@ -110,7 +122,7 @@ class Updater:
         for index in range(count):
             part = {role: parts[index] for role, parts in split.items()}
             for weighted, terms in self._losses(part, active, trained):
-                (weighted / count).backward()
+                (weighted * self._state.progress.loss_scale / count).backward()
                 for name, value in terms.items():
                     losses[name] = losses.get(name, 0.0) + value.detach() / count
         return losses
