@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 import time
+from contextlib import suppress
 
 import pytest
 import SimpleITK as sitk
@@ -13,7 +17,10 @@ from GASNetLib.command_line import train as commands
 from GASNetLib.model import load_model
 from GASNetLib.phantom import make_phantom, write_labels, write_phantom
 from GASNetLib.run.errors import RunError
+from GASNetLib.run.events import EventLog
 from GASNetLib.run.folder import RunFolder
+from GASNetLib.run.process import identity_of, write_identity
+from training.tiny_cohort import ENGINE
 
 CASES = [
     ("one", "labelled", "moderate"),
@@ -82,9 +89,80 @@ def test_train_stop_resume_list_and_compare(cohort, capsys):
     assert "thin evidence" in said or "No case tells" in said
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals here")
+def test_watch_shows_on_a_terminal_what_goes_on(tmp_path):
+    working = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+    run = RunFolder.create(tmp_path / "run", {})
+    write_identity(run.process_file, identity_of(working.pid))
+    log = EventLog(run.events_file)
+    log.write("started", iteration=0, iterations=100, device="a GPU", threads=1, world=1)
+    measured = {"losses": {"segmentation": 0.1234}, "rates": {}, "share": {}, "gpu_gb": 3.5}
+    log.write("iteration", iteration=10, seconds=20.0, per_second=0.5, **measured)
+    dice = {"mean": 0.612, "sd": 0.1}
+    found = {"dice": dice, "sensitivity": dice, "specificity": dice, "cases": {}, "threshold": 0.5}
+    log.write("validation", iteration=10, **found, best=True, discriminator=None)
+    log.close()
+    terminal, far_end = os.openpty()
+    command = [sys.executable, "-m", "GASNetLib.command_line", "watch", str(run.path)]
+    environment = {**os.environ, "PYTHONPATH": str(ENGINE), "TERM": "xterm", "COLUMNS": "100"}
+    watching = subprocess.Popen(command, stdout=far_end, stderr=far_end, env=environment)
+    os.close(far_end)
+    shown = ""
+    with suppress(OSError):  # the other end is closed when the command ends
+        while text := os.read(terminal, 4096).decode(errors="replace"):
+            shown += text
+            if "best Dice" in shown:
+                working.kill()
+                working.wait()
+    os.close(terminal)
+    assert watching.wait() == 1, shown
+    for words in ("10 / 100", "left 3:00", "GPU 3.5 GB", "0.1234", "validation Dice 0.612", "interrupted"):
+        assert words in shown, shown
+
+
 def test_settings_that_do_not_exist_are_refused(cohort):
     with pytest.raises(RunError, match="colour"):
         gasnet("train", "--cohort", cohort, "--run", cohort.parent / "x", "--set", "colour=red")
     with pytest.raises(SystemExit):
         gasnet("train", "--cohort", cohort, "--run", cohort.parent / "x", "--set", "nonsense")
     assert not (cohort.parent / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("iteration", "iterations"), ("rate_g", "optimisation.rate_g"), ("term.ps", "terms.ps"), ("foo", "xi")],
+)
+def test_the_names_of_settings_are_told(name, near, cohort):
+    with pytest.raises(RunError) as refused:
+        gasnet("train", "--cohort", cohort, "--run", cohort.parent / "x", "--set", f"{name}=1")
+    assert near in refused.value.advice.rstrip(".").replace(",", "").split()
+    with pytest.raises(RunError, match=near):
+        gasnet("train", "--cohort", cohort, "--run", cohort.parent / "x", "--set", f"{name}.deeper=1")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "There is no file"),
+        (b"\xff\xfe\x00", "cannot be read: it is no text"),
+        (b'{"cohort":\n', "is no JSON: line 2"),
+        (b"[1]", "it names no cohort"),
+        (b'{"cohort": "c.csv", "colour": 1}', "“colour”"),
+        (b'{"cohort": 5}', "names no file as a table"),
+    ],
+)
+def test_what_is_no_experiment_is_told_in_plain_words(content, says, tmp_path):
+    path = tmp_path / "e.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RunError) as refused:
+        gasnet("experiment", path, "-o", tmp_path / "out")
+    assert says in refused.value.cause and "Errno" not in refused.value.cause
+    assert not (tmp_path / "out").exists()
+
+
+def test_runs_of_a_folder_that_is_not_there_or_holds_none(tmp_path, capsys):
+    with pytest.raises(RunError, match="There is no folder"):
+        gasnet("runs", tmp_path / "none")
+    assert gasnet("runs", tmp_path) == 0
+    assert "There is no training in" in capsys.readouterr().out
