@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from GASNetLib.command_line import main
 from GASNetLib.model import ModelInfo, save_model
 from GASNetLib.networks import create_segmenter
 from GASNetLib.phantom import make_phantom, write_labels, write_phantom
@@ -322,6 +324,15 @@ def test_results_among_the_slices_of_a_series_are_refused(phantom, model, tmp_pa
     assert not (series / "out").exists()
 
 
+@pytest.mark.parametrize("output", ["out.nrrd", "out"])
+def test_results_among_the_slices_beside_a_given_one_are_refused(output, phantom, model, tmp_path):
+    series = write_phantom(phantom, tmp_path / "series")
+    before = sorted(series.iterdir())
+    done = gasnet("segment", before[3], "-o", series / output, "--model", model)
+    assert done.returncode == 2 and "would be overwritten" in done.stderr
+    assert sorted(series.iterdir()) == before
+
+
 def test_lungs_and_probabilities_share_a_folder_and_are_no_cts_later(phantom, model, tmp_path):
     folder = tmp_path / "A"
     for name in ("p1", "p2"):
@@ -475,3 +486,32 @@ def test_a_missing_package_is_told_with_what_to_do(command, gasnet_without):
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "The package safetensors cannot be loaded" in done.stderr
     assert "python -m pip install --force-reinstall safetensors" in done.stderr
+
+
+COMMANDS = (
+    "segment|evaluate|train|resume|stop|watch|runs|compare|experiment|cohort|cohort check|cohort cache|model|"
+    "model show|check"
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS.split("|"))
+def test_every_command_describes_itself_and_its_options(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), "--help"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0 and max(map(len, shown.splitlines())) <= 100
+    usage, description, *_ = shown.split("\n\n")
+    assert usage.startswith("usage: gasnet ") and not description.startswith(("positional", "options"))
+    options = shown[shown.index("options:") :].split("examples:")[0]
+    named = re.findall(r"^  (-[^\n]*)((?:\n {4,}[^\n]*)*)", options, re.MULTILINE)
+    assert named
+    for option, below in named:
+        assert "  " in option.strip() or below.strip(), f"{command} says nothing of {option}"
+
+
+def test_lungs_names_its_endings(capsys):
+    with pytest.raises(SystemExit):
+        main(["segment", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "lung labels, 1 right, 2 left (.nii.gz, .nrrd, .mha)" in shown

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cohort.tree import is_dicom_image
 from ..errors import InputError
 from ..export import DICOM_ENDING, IMAGE_ENDINGS, SEGMENTATION_ENDINGS
 from ..figure import PICTURE_ENDINGS
@@ -138,8 +136,9 @@ def refuse_replacing(paths: list[Path]) -> None:
 
 
 def _refuse_overwriting(targets: list[Path], cases: list[Input]) -> None:
-    files = {_key(path) for case in cases for path in _files_of(case)}
-    folders = {_key(case.path) for case in cases if case.path.is_dir()}
+    files = {_key(case.path) for case in cases}
+    series = [case.path for case in cases if case.is_dicom]
+    folders = {_key(path if path.is_dir() else path.parent) for path in series}
     seen = set()
     for target in targets:
         key = _key(target)
@@ -151,13 +150,6 @@ def _refuse_overwriting(targets: list[Path], cases: list[Input]) -> None:
         if key in seen:
             raise InputError(f"Two results would be written to {target}.", "Choose different outputs.")
         seen.add(key)
-
-
-def _files_of(case: Input) -> Iterator[Path]:
-    """The CT's file; of a file of a DICOM series all DICOM files beside it."""
-    yield case.path
-    if case.is_dicom and case.path.is_file():
-        yield from (path for path in case.path.parent.iterdir() if path.is_file() and is_dicom_image(path))
 
 
 def _key(path: Path) -> Path:
