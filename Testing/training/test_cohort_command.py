@@ -49,6 +49,7 @@ def test_no_usable_case_makes_no_table(table, capsys):
 
 
 @pytest.mark.parametrize("jobs", ["-1", "many"])
-def test_jobs_must_be_a_count(table, jobs):
+def test_jobs_must_be_a_count(table, jobs, capsys):
     with pytest.raises(SystemExit):
         main(["cohort", "check", str(table), "--jobs", jobs])
+    assert f"“{jobs}” is no number of processes" in capsys.readouterr().err

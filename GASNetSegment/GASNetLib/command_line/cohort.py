@@ -13,7 +13,11 @@ from .terminal import progress_bar
 
 def add_commands(subparsers: argparse._SubParsersAction) -> None:
     """Add ``cohort`` with its two commands to the command line."""
-    cohort = subparsers.add_parser("cohort", help="check the cases of a training, prepare them")
+    cohort = subparsers.add_parser(
+        "cohort",
+        help="check the cases of a training, prepare them",
+        description="Check the cases of a training before it starts, and prepare them.",
+    )
     commands = cohort.add_subparsers(required=True, metavar="COMMAND")
     check = commands.add_parser(
         "check",
@@ -25,7 +29,12 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     check.add_argument("-o", "--output", type=Path, metavar="CSV", help="write the table of the usable cases")
     check.add_argument("--cache", type=Path, metavar="DIR", help="keep the prepared cases for the training")
     check.set_defaults(run=run_check)
-    cache = commands.add_parser("cache", help="prepare all cases for the training, in parallel")
+    cache = commands.add_parser(
+        "cache",
+        help="prepare all cases for the training, in parallel",
+        description="Read every case, find its lungs and keep the crop that the network sees, so that "
+        "trainings with the same --cache begin at once. What is there already is not made again.",
+    )
     _add_cohort(cache)
     cache.add_argument(
         "--cache", type=Path, metavar="DIR", required=True, help="folder for them (2 MB a case)"
@@ -70,10 +79,9 @@ def _add_cohort(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
-    return count
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"“{text}” is no number of processes, such as 2")
+    return int(text)
 
 
 def _print_problems(report: CaseReport) -> None:

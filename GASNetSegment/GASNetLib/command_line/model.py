@@ -12,10 +12,17 @@ from ..model import read_model_info
 
 def add_commands(subparsers: argparse._SubParsersAction) -> None:
     """Add ``model`` to the command line."""
-    parser = subparsers.add_parser("model", help="look at a model package")
+    parser = subparsers.add_parser(
+        "model", help="look at a model package", description="Look at a model package."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    show = commands.add_parser("show", help="print what a model package says of itself, as JSON")
-    show.add_argument("model", type=Path, metavar="M")
+    show = commands.add_parser(
+        "show",
+        help="print what a model package says of itself, as JSON",
+        description="Print what a model package says of itself, as JSON: architecture, preprocessing, "
+        "threshold, what it was trained on, figures, licence and hashes.",
+    )
+    show.add_argument("model", type=Path, metavar="M", help="model package (.safetensors)")
     show.set_defaults(run=run_show)
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ..cohort import read_cohort
+from ..device import DEVICES
 from ..run.errors import RunError
 from ..run.events import Event, read_events
 from ..run.folder import RunFolder, RunState, find_runs
 from ..run.launch import start_worker
+from .packages import load_torch
 from .terminal import number, print_table, progress_bar
 
 POLL_SECONDS = 0.5
@@ -25,20 +27,45 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     """Add the commands about trainings to the command line."""
     _add_train(subparsers)
     resume = _add_on_folder(
-        subparsers, "resume", "go on with a training from its last checkpoint", run_resume
+        subparsers,
+        "resume",
+        "go on with a training from its last checkpoint",
+        "Go on with a training that was stopped, interrupted or failed, from its last checkpoint, and show "
+        "how it goes. Ctrl-C stops it with a checkpoint.",
+        run_resume,
     )
     resume.add_argument("--detach", action="store_true", help="leave it to itself")
-    resume.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: as it was started")
-    _add_on_folder(subparsers, "stop", "end a training; it can be resumed", run_stop).add_argument(
+    resume.add_argument("--device", choices=DEVICES, help="default: as it was started")
+    stop = _add_on_folder(
+        subparsers,
+        "stop",
+        "end a training; it can be resumed",
+        "End a training at the end of its iteration, with a checkpoint; one that does not react is "
+        "terminated, then killed. One that waits for others is taken out of the queue.",
+        run_stop,
+    )
+    stop.add_argument(
         "--patience",
         type=float,
         default=STOP_PATIENCE,
         metavar="S",
         help="seconds to wait for the iteration to end, then it is terminated (default: %(default)g)",
     )
-    _add_on_folder(subparsers, "watch", "follow a training; Ctrl-C leaves it alone", run_watch)
-    runs = subparsers.add_parser("runs", help="list the trainings in a folder")
-    runs.add_argument("folder", type=Path, metavar="FOLDER")
+    _add_on_folder(
+        subparsers,
+        "watch",
+        "follow a training; Ctrl-C leaves it alone",
+        "Show losses, validations and the time left of a training until it ends, wherever it was started. "
+        "Ctrl-C leaves it alone. Exit status: 0 done or stopped, 1 failed or interrupted.",
+        run_watch,
+    )
+    runs = subparsers.add_parser(
+        "runs",
+        help="list the trainings in a folder",
+        description="List the trainings in a folder: state, iteration, best validation Dice, time left and, "
+        "of one that failed, why.",
+    )
+    runs.add_argument("folder", type=Path, metavar="FOLDER", help="folder that holds run folders")
     runs.set_defaults(run=run_runs)
     _add_compare(subparsers)
     _add_experiment(subparsers)
@@ -46,6 +73,7 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Prepare a run and start its process."""
+    load_torch()
     from ..training.preparation import prepare_run
     from ..training.presets import preset
     from ..training.settings import changed
@@ -71,6 +99,7 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 def run_resume(arguments: argparse.Namespace) -> int:
     """Start a process that goes on with a run."""
+    load_torch()
     run = RunFolder.open(arguments.folder)
     if run.state().state == "done":
         raise RunError(f"The training in {run.path} is done.", "Start a new one from its model (--from).")
@@ -103,8 +132,14 @@ def run_watch(arguments: argparse.Namespace) -> int:
 
 def run_runs(arguments: argparse.Namespace) -> int:
     """List runs."""
+    if not arguments.folder.is_dir():
+        raise RunError(f"There is no folder {arguments.folder}.", "Name the folder that holds the trainings.")
+    runs = find_runs(arguments.folder)
+    if not runs:
+        print(f"There is no training in {arguments.folder}.")
+        return 0
     rows = []
-    for run in find_runs(arguments.folder):
+    for run in runs:
         state = run.state()
         rows.append(
             [
@@ -123,6 +158,7 @@ def run_runs(arguments: argparse.Namespace) -> int:
 
 def run_compare(arguments: argparse.Namespace) -> int:
     """Compare models on the validation cases."""
+    load_torch()
     from ..training.comparison import compare_models
 
     with progress_bar() as progress:
@@ -144,6 +180,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
 
 def run_experiment_file(arguments: argparse.Namespace) -> int:
     """Do all trainings of an experiment."""
+    load_torch()
     from ..training.experiment import read_experiment, run_experiment
 
     def train(run: RunFolder) -> None:
@@ -286,9 +323,14 @@ def _add_train(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _add_compare(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("compare", help="compare models on the validation cases of a cohort")
+    parser = subparsers.add_parser(
+        "compare",
+        help="compare models on the validation cases of a cohort",
+        description="Dice of each model on each validation case, means ± SD, and whether another one is "
+        "better than the first. A case that one of the models was trained on is left out.",
+    )
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="the one in use first")
-    parser.add_argument("--cohort", type=Path, required=True, metavar="C")
+    parser.add_argument("--cohort", type=Path, required=True, metavar="C", help="table or folder of cases")
     _add_device(parser)
     parser.set_defaults(run=run_compare)
 
@@ -302,7 +344,7 @@ def _add_experiment(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description=dedent(
             """\
-            FILE is JSON, for instance
+            Do the trainings that FILE names, and make their tables and curves. It is JSON, for instance
 
               {"cohort": "cohort.csv", "test": "test.csv",
                "preset": "improved", "changes": {"iterations": 2000},
@@ -314,23 +356,31 @@ def _add_experiment(subparsers: argparse._SubParsersAction) -> None:
             What is done stays done: the same command goes on after an interruption."""
         ),
     )
-    parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the experiment, as above")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="for the trainings and their tables"
+    )
     _add_device(parser)
     parser.set_defaults(run=run_experiment_file)
 
 
 def _add_on_folder(
-    subparsers: argparse._SubParsersAction, name: str, help_: str, run: Callable[[argparse.Namespace], int]
+    subparsers: argparse._SubParsersAction,
+    name: str,
+    help_: str,
+    description: str,
+    run: Callable[[argparse.Namespace], int],
 ) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(name, help=help_)
+    parser = subparsers.add_parser(name, help=help_, description=description)
     parser.add_argument("folder", type=Path, metavar="DIR", help="run folder")
     parser.set_defaults(run=run)
     return parser
 
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="default: a GPU that works, else CPU"
+    )
 
 
 def _setting(text: str) -> tuple[str, Any]:
