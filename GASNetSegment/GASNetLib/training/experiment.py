@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from .settings import Settings, changed
 from .state import check_architectures
 
 TABLES = ("cohort", "test")
+HELP = "See gasnet experiment --help."
 
 
 @dataclass(frozen=True)
@@ -76,19 +77,37 @@ def read_experiment(path: str | Path) -> Experiment:
         RunError: it cannot be read, or names something that there is not.
     """
     path = Path(path)
+    data = _data(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
         tables = {name: (path.parent / data[name]).absolute() for name in TABLES if name in data}
-        experiment = Experiment(**{**values, "cohort": tables["cohort"], **tables})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunError(f"{path.name} is no experiment ({error}).", "See gasnet experiment --help.") from error
+    except TypeError as error:
+        raise RunError(f"{path.name} names no file as a table ({error}).", HELP) from error
+    experiment = Experiment(**values | tables)
     unknown = [name for name in experiment.ablations if name not in ABLATIONS]
     if unknown:
         raise RunError(f"There is no ablation “{unknown[0]}”.", f"Choose from {', '.join(ABLATIONS)}.")
     for combination in combinations(experiment):
         check_architectures(settings_of(experiment, combination))
     return experiment
+
+
+def _data(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise RunError(f"There is no file {path}.", HELP)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise RunError(f"{path.name} is no JSON: line {error.lineno}, {error.msg}.", HELP) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise RunError(f"{path.name} cannot be read: {reason}.", HELP) from error
+    if not isinstance(data, dict) or "cohort" not in data:
+        raise RunError(f"{path.name} is no experiment: it names no cohort.", HELP)
+    unknown = sorted(set(data) - {f.name for f in fields(Experiment)})
+    if unknown:
+        raise RunError(f"{path.name} names “{unknown[0]}”, which no experiment has.", HELP)
+    return data
 
 
 def combinations(experiment: Experiment) -> list[Combination]:

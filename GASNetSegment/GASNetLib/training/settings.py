@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
 from math import inf
 from typing import Any
 
@@ -224,9 +225,9 @@ def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
         for part in parts:
             target = target.get(part)
             if not isinstance(target, dict):
-                raise RunError(f"There is no setting “{path}”.", "See config.json of a run for the names.")
+                raise _unknown(path, as_data(settings))
         if last not in target and parts[:1] not in (["segmenter"], ["generator"], ["discriminator"]):
-            raise RunError(f"There is no setting “{path}”.", "See config.json of a run for the names.")
+            raise _unknown(path, as_data(settings))
         target[last] = value
     return from_data(data)
 
@@ -257,6 +258,23 @@ def checked(settings: Settings) -> Settings:
         if not holds:
             raise RunError(f"These settings cannot be trained with: {sentence}.", "Change them.")
     return settings
+
+
+def _unknown(path: str, data: Mapping[str, Any]) -> RunError:
+    """Names what is nearest to a setting that there is not; all of them where nothing is near."""
+    names = list(_names(data))
+    by_last = {name.rpartition(".")[2]: name for name in names}
+    near = get_close_matches(path, names) + [by_last[last] for last in get_close_matches(path, by_last)]
+    which = f"Perhaps {' or '.join(dict.fromkeys(near))}" if near else f"There are {', '.join(names)}"
+    return RunError(f"There is no setting “{path}”.", f"{which}.")
+
+
+def _names(data: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _names(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
 
 
 def _made(kind: type, values: Mapping[str, Any]) -> Any:
