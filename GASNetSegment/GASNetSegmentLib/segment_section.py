@@ -135,6 +135,8 @@ class SegmentSection:
             return _("Install what is missing first.")
         if not self._panel.parameters or self._panel.parameters.inputVolume is None:
             return _("Choose a CT first.")
+        if self._ui.modelBox.currentIndex < 0 and self._models:
+            return _("Which model was in use cannot be read. Choose one.")
         if self._ui.modelBox.currentIndex < 0:
             return _("There is no model on this computer. Put one into the model folder.")
         return ""

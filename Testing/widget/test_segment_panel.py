@@ -602,6 +602,19 @@ def test_why_the_button_is_off_stands_below_it(panel, phantom):
     assert panel.ui.segmentButton.enabled and panel.ui.hintLabel.isHidden()
 
 
+def test_a_choice_of_the_model_that_cannot_be_read_is_said_and_made_again(panel, ct, tmp_path):
+    choice = tmp_path / "models" / "in-use.json"
+    choice.write_bytes(choice.read_bytes()[:-3])
+    panel.exit()
+    panel.enter()
+
+    assert not panel.ui.segmentButton.enabled and "Choose one" in panel.ui.hintLabel.text
+
+    panel.ui.modelBox.setCurrentIndex(0)
+    assert panel.ui.segmentButton.enabled and panel.ui.hintLabel.isHidden()
+    assert panel.logic.models.in_use() == panel.logic.models.models()[0]
+
+
 def test_folder_batch_without_folders_is_explained(panel):
     panel.ui.batchFolderButton.click()
 
