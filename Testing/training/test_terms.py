@@ -144,12 +144,13 @@ def test_repair_weighs_what_was_set_in_beside_the_whole_volume():
 def test_half_of_the_lesions_become_denser_up_to_soft_tissue_and_vessels_stay():
     hu = [-900.0, -500.0, -100.0, 200.0]
     image = volume(*(WATER + value * UNITS_PER_HU for value in hu))
-    changed = [changed_density(image, [seed], (300.0, 300.0)) for seed in range(40)]
-    denser = [c for c in changed if not torch.equal(c, image)]
-    assert 10 < len(denser) < 30
-    for volumes in denser:
-        found = ((volumes - WATER) / UNITS_PER_HU).flatten().tolist()
-        assert found == pytest.approx([-600, -200, 50, 200], abs=0.1)
+    for move, expected in ((300.0, [-600, -200, 35, 200]), (900.0, [-45, -5, 35, 200])):
+        changed = [changed_density(image, [seed], (move, move)) for seed in range(40)]
+        denser = [c for c in changed if not torch.equal(c, image)]
+        assert 10 < len(denser) < 30
+        for volumes in denser:
+            found = ((volumes - WATER) / UNITS_PER_HU).flatten().tolist()
+            assert found == pytest.approx(expected, abs=0.1)
 
 
 def test_the_change_of_density_is_that_of_the_volumes_seed():

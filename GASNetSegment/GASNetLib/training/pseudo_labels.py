@@ -12,6 +12,8 @@ from torch import Tensor
 from .augmentation import UNITS_PER_HU, WATER
 
 SOFT_TISSUE_HU = 50.0
+TEXTURE_LEFT = 0.1
+"""Share of its contrast that a lesion keeps when it becomes a consolidation."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,14 @@ def pseudo_labelled(
 def changed_density(image: Tensor, seeds: Sequence[int], range_hu: tuple[float, float]) -> Tensor:
     """Volumes (N, 1, D, H, W), the densities of half of them moved by random HU, each by its seed (ours).
 
-    What becomes denser ends at soft tissue; what was denser before stays as it was.
+    What becomes denser ends at soft tissue, with a tenth of its contrast; what was denser before stays as it
+    was.
     """
     randoms = [np.random.default_rng([seed, 3]) for seed in seeds]
     moves = [random.integers(2) * random.uniform(*range_hu) * UNITS_PER_HU for random in randoms]
     move = torch.tensor(moves, dtype=image.dtype, device=image.device).view(-1, 1, 1, 1, 1)
-    ceiling = image.clamp(min=WATER + SOFT_TISSUE_HU * UNITS_PER_HU)
+    soft_tissue = WATER + SOFT_TISSUE_HU * UNITS_PER_HU
+    ceiling = torch.maximum(image, soft_tissue + TEXTURE_LEFT * (image - soft_tissue))
     return torch.minimum(image + move, ceiling).clamp(min=-1)
 
 
