@@ -23,6 +23,7 @@ DARKER_THAN_TISSUE = -100  # in HU all of air and lung, and most of fat; nothing
 TRUE_AIR_HU = -700  # of what is dark, air and aerated lung; 66 % and more in every chest CT seen
 LEAST_TRUE_AIR = 0.05
 SHORTEST_SCAN = 8  # slices
+MOST_LISTED = 8  # labels of an image that a sentence names
 SMALLEST_FIELD_MM = 80.0
 LARGEST_FIELD_MM = (1000.0, 1000.0, 2000.0)  # sorted: a table is 2 m long, a bore below 1 m wide
 
@@ -72,7 +73,7 @@ def read_volume(path: str | Path) -> Volume:
 
 
 def read_mask(path: str | Path, geometry: Geometry | None = None) -> tuple[np.ndarray, Geometry]:
-    """Read a label image as a mask: 1 where the label is not 0, uint8 (z, y, x), and its grid.
+    """Read a label image as a mask: 1 where its one label is, uint8 (z, y, x), and its grid.
 
     Of a ``.seg.nrrd`` with several segments the one whose name contains "lesion" counts.
 
@@ -80,21 +81,16 @@ def read_mask(path: str | Path, geometry: Geometry | None = None) -> tuple[np.nd
         geometry: the grid the mask must lie on. A mask that Slicer cropped to its content is padded back.
 
     Raises:
-        InputError: unreadable, not 3-D, fractions instead of labels, several segments and none called
-            lesion, or another grid.
+        InputError: unreadable, not 3-D, fractions instead of labels, several labels, several segments and
+            none called lesion, or another grid.
     """
     path = Path(path)
     image = _read_image(path)
-    if path.name.endswith(".seg.nrrd"):
+    if path.name.lower().endswith(".seg.nrrd"):
         array, mask_geometry = _lesion_segment(image, path)
     else:
         labels, mask_geometry = _array_and_geometry(image, path)
-        if not np.array_equal(labels, np.rint(labels)):
-            raise InputError(
-                f"{path.name} holds fractions, such as probabilities: it is no mask.",
-                "Choose the label image, or save the probabilities above a threshold as one.",
-            )
-        array = (labels != 0).astype(np.uint8)
+        array = _only_label(labels, path)
     if geometry is None:
         return array, mask_geometry
     return _on_grid(array, mask_geometry, geometry, path), geometry
@@ -316,6 +312,24 @@ def _compact(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
         return array.astype(np.float32, copy=False)
     return np.clip(array, -32768, 32767).astype(np.int16, copy=False)
+
+
+def _only_label(labels: np.ndarray, path: Path) -> np.ndarray:
+    """Mask of the one label of an image; empty where it has none."""
+    if not np.array_equal(labels, np.rint(labels)):
+        raise InputError(
+            f"{path.name} holds fractions, such as probabilities: it is no mask.",
+            "Choose the label image, or save the probabilities above a threshold as one.",
+        )
+    mask = labels != 0
+    found = np.unique(labels[mask])
+    if found.size > 1:
+        listed = ", ".join(f"{label:g}" for label in found[:MOST_LISTED]) + ", …" * (found.size > MOST_LISTED)
+        raise InputError(
+            f"{path.name} holds the labels {listed}: which of them is the lesion is not clear.",
+            "Save an image with the lesion alone, or a .seg.nrrd with a segment that is named Lesion.",
+        )
+    return mask.astype(np.uint8)
 
 
 def _lesion_segment(image: sitk.Image, path: Path) -> tuple[np.ndarray, Geometry]:

@@ -44,12 +44,12 @@ def test_reads_the_same_hu_and_geometry_from_each_format(phantom, tmp_path, endi
 
 
 def test_a_packed_nifti_is_not_taken_for_the_unpacked_one_beside_it(phantom, tmp_path):
-    write(phantom.geometry.image(phantom.lungs), tmp_path / "a.nii")
+    write(phantom.geometry.image(phantom.lesions), tmp_path / "a.nii")
     packed = write(phantom.geometry.image(phantom.hu), tmp_path / "a.nii.gz")
     for read in (read_volume, read_mask):
         with pytest.raises(InputError, match=r"a\.nii\.gz lies beside a\.nii, .* Rename"):
             read(packed)
-    np.testing.assert_array_equal(read_mask(tmp_path / "a.nii")[0], phantom.lungs != 0)
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.nii")[0], phantom.lesions != 0)
 
 
 @pytest.mark.parametrize("ending", [".hdr", ".img", ".hdr.gz", ".img.gz"])
@@ -268,11 +268,29 @@ class TestDicom:
 
 
 class TestMasks:
-    def test_any_label_counts(self, phantom, tmp_path):
-        path = write(phantom.geometry.image(phantom.lungs), tmp_path / "m.nii.gz")
-        array, geometry = read_mask(path, phantom.geometry)
+    @pytest.mark.parametrize("label", [1, 2, 255])
+    def test_the_label_may_have_any_value(self, phantom, tmp_path, label):
+        labels = (phantom.lungs > 0) * np.uint8(label)
+        array, geometry = read_mask(
+            write(phantom.geometry.image(labels), tmp_path / "m.nii.gz"), phantom.geometry
+        )
         np.testing.assert_array_equal(array, phantom.lungs > 0)
         assert geometry == phantom.geometry
+
+    def test_several_labels_are_named_and_refused(self, phantom, tmp_path):
+        labels = np.where(phantom.lesions, np.uint8(3), phantom.lungs)
+        path = write(phantom.geometry.image(labels), tmp_path / "m.nii.gz")
+        with pytest.raises(InputError, match=r"m\.nii\.gz holds the labels 1, 2, 3: .* lesion alone"):
+            read_mask(path)
+
+    def test_the_ending_of_a_segmentation_may_be_in_capitals(self, phantom, tmp_path):
+        image = phantom.geometry.image(phantom.lesions.astype(np.uint8))
+        image = sitk.Compose(image, sitk.Cast(phantom.geometry.image(phantom.lungs), image.GetPixelID()))
+        for number, name in enumerate(("Lesion", "Right lung")):
+            for key, value in (("Name", name), ("LabelValue", "1"), ("Layer", str(number))):
+                image.SetMetaData(f"Segment{number}_{key}", value)
+        array, _ = read_mask(write(image, tmp_path / "X.SEG.NRRD"), phantom.geometry)
+        np.testing.assert_array_equal(array, phantom.lesions != 0)
 
     def test_probabilities_are_no_mask(self, phantom, tmp_path):
         image = phantom.geometry.image(phantom.lungs.astype(np.float32) * 0.4)
@@ -280,14 +298,14 @@ class TestMasks:
             read_mask(write(image, tmp_path / "m.nrrd"), phantom.geometry)
 
     def test_a_cropped_mask_is_padded_to_the_ct(self, phantom, tmp_path):
-        part = phantom.geometry.image(phantom.lungs)[2:40, 3:45, 1:22]
+        part = phantom.geometry.image((phantom.lungs > 0).astype(np.uint8))[2:40, 3:45, 1:22]
         expected = np.zeros_like(phantom.lungs)
         expected[1:22, 3:45, 2:40] = phantom.lungs[1:22, 3:45, 2:40] > 0
         array, _ = read_mask(write(part, tmp_path / "m.nrrd"), phantom.geometry)
         np.testing.assert_array_equal(array, expected)
 
     def test_another_grid_is_refused(self, phantom, tmp_path):
-        image = phantom.geometry.image(phantom.lungs)
+        image = phantom.geometry.image(phantom.lesions)
         image.SetOrigin([v + 0.4 * s for v, s in zip(image.GetOrigin(), image.GetSpacing(), strict=True)])
         with pytest.raises(InputError, match="another geometry"):
             read_mask(write(image, tmp_path / "m.nrrd"), phantom.geometry)
