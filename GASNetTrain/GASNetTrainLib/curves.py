@@ -142,6 +142,7 @@ class Curves:
     def _chart(self, key: str):
         chart = _hidden("vtkMRMLPlotChartNode", f"GASNet {self._words.chart_title(key)}")
         chart.SetLegendFontSize(LEGEND_FONT_SIZE)
+        chart.SetLegendVisibility(len(CHARTS[key]) > 1)  # it lies where a rising curve has its latest points
         chart.SetXAxisTitle(self._words.axis_title("iteration"))
         chart.SetYAxisTitle(self._words.axis_title("dice" if DICE in CHARTS[key] else "loss"))
         return chart

@@ -594,6 +594,8 @@ def test_curves_follow_the_events(scene, trained):
     expected = [(e["iteration"], e["losses"]["segmentation"]) for e in events if e["kind"] == "iteration"]
     assert curves.curve("segmentation").points() == expected
     assert len(curves.curve(DICE).points()) == 2
+    assert not curves.charts["validation"].GetLegendVisibility()  # its only curve is what the title says
+    assert curves.charts["segmentation"].GetLegendVisibility()
     assert curves.charts["segmentation"].GetNumberOfPlotSeriesNodes() >= 2
     assert {name for names in CHARTS.values() for name in names} >= set(losses(trained)[-1])
 
