@@ -65,8 +65,8 @@ def in_words(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "The memory is not enough. Close other programs, or crop the CT to the chest."
-    if isinstance(error, ImportError):
-        package = (error.name or "needed").partition(".")[0]
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ImportError) and package not in ("", "GASNetLib"):
         again = f"Install it again: python -m pip install --force-reinstall {package}"
         return f"The package {package} cannot be loaded ({reason}). {again}"
     if isinstance(error, OSError) and error.filename:
