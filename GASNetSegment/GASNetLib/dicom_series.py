@@ -179,11 +179,12 @@ def _choose_series(
         wanted = next((s.series for s in slices if s.path == series_of), None)
         if wanted is None:
             raise InputError(f"{series_of.name} is no DICOM image.", "Choose a file of the CT series.")
-        return series[wanted], ()
+        slices, series = series[wanted], {wanted: series[wanted]}
     computed = {uid: found for uid, found in series.items() if found[0].modality == CT_MODALITY}
     if not computed:
         kinds = ", ".join(sorted({s.modality or "unknown" for s in slices}))
-        raise InputError(f"The folder {folder.name} holds no CT series, only {kinds}.", "Choose a CT.")
+        where = f"The folder {folder.name} holds" if series_of is None else f"{series_of.name} is of"
+        raise InputError(f"{where} no CT series, only {kinds}.", "Choose a CT.")
     ranked = sorted(computed, key=lambda uid: (_preference(computed[uid]), uid))
     chosen = computed[ranked[0]]
     if len(ranked) == 1:
