@@ -118,7 +118,7 @@ def volume_from_array(array: np.ndarray, geometry: Geometry, name: str = "") -> 
         array = array.astype(np.float32) * ((high - low) / 255.0) + low
         notes += (f"Stored as 0–255: taken as the window {low:.0f} to {high:.0f} HU.",)
     elif intensities == "unrescaled":
-        array = array.astype(np.int32) - STORED_OFFSET
+        array = np.rint(array).astype(np.int32) - STORED_OFFSET
         notes += ("The rescale intercept is missing: 1024 was subtracted to get HU.",)
     if padding is not None:
         notes += (f"The voxels of {padding:g} were taken for padding, and made air.",)

@@ -87,6 +87,13 @@ def test_missing_rescale_is_repaired_and_said(phantom, padding):
     assert "rescale" in volume.notes[0]
 
 
+def test_fractions_of_stored_values_are_rounded(phantom):
+    stored = np.clip(phantom.hu + 1024, 0, 4095)
+    volume = volume_from_array(stored + np.float32(0.75) - np.float32(1.0), phantom.geometry)
+    assert volume.intensities == "unrescaled"
+    np.testing.assert_array_equal(volume.hu, stored - 1024)
+
+
 PADDINGS = (-1000, -1024, -2000, -3024, -32768)
 
 
@@ -226,6 +233,18 @@ class TestDicom:
     def test_one_file_stands_for_its_series(self, phantom, folder):
         volume = read_volume(sorted(folder.iterdir())[7])
         np.testing.assert_array_equal(volume.hu, phantom.hu)
+
+    def test_one_file_of_another_modality_is_refused_beside_a_ct(self, phantom, folder, tmp_path):
+        import pydicom
+
+        other = write_phantom(phantom, folder / "MR")
+        for path in other.iterdir():
+            dataset = pydicom.dcmread(path)
+            dataset.Modality, dataset.SeriesInstanceUID = "MR", "1.2.3"
+            dataset.save_as(path)
+        with pytest.raises(InputError, match=r"0008\.dcm is of no CT series, only MR"):
+            read_volume(other / "0008.dcm")
+        np.testing.assert_array_equal(read_volume(folder / "0008.dcm").hu, phantom.hu)
 
     def test_the_order_of_the_file_names_does_not_matter(self, phantom, folder):
         files = sorted(folder.iterdir())
