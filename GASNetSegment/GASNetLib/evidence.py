@@ -2,7 +2,7 @@
 
 The probability is kept as ``ceil(200 p)`` in one byte. For every threshold that is a multiple of 0.005 the
 mask taken from the steps is exactly the mask taken from the probability itself, because
-``p > k/200`` holds if and only if ``ceil(200 p) > k``.
+``p > k/200`` holds if and only if ``ceil(200 p) > k`` (both in double precision).
 """
 
 from __future__ import annotations

@@ -54,7 +54,8 @@ class Segmentation:
     @property
     def lesions(self) -> np.ndarray:
         """Lesion mask at the threshold, uint8 (z, y, x) (Xu et al. 2020: M̂ > 0.5)."""
-        return (self.probability > self.threshold).astype(np.uint8)
+        # Not in float32, in which 0.1 is another number than the threshold that a person reads.
+        return (self.probability > np.float64(self.threshold)).view(np.uint8)
 
     def with_threshold(self, threshold: float) -> Segmentation:
         """The same result seen at another threshold.

@@ -34,6 +34,16 @@ def test_mask_from_steps_is_the_mask_from_the_probability(probability, step):
     mask = lesions_above(evidence_of(segmentation_of(probability)), threshold)
 
     assert np.array_equal(mask, probability.astype(np.float64) > threshold)
+    assert np.array_equal(mask, segmentation_of(probability, threshold).lesions)
+
+
+@pytest.mark.parametrize("step", range(1, STEPS))
+def test_mask_from_steps_is_the_engines_at_the_threshold_itself(step):
+    at = np.float32(step / STEPS)
+    probability = np.array([[[at, np.nextafter(at, np.float32(0)), np.nextafter(at, np.float32(1))]]])
+    found = segmentation_of(probability, step / STEPS)
+
+    assert np.array_equal(lesions_above(evidence_of(found), step / STEPS), found.lesions)
 
 
 def test_lungs_travel_along():
