@@ -180,6 +180,7 @@ def report(segmentation: Segmentation, case: str) -> dict:
         "hu": {"mean": _round(measured.hu.mean, 1), "sd": _round(measured.hu.sd, 1)},
         "components": measured.components,
         "device": segmentation.device,
+        "created": segmentation.created,
         "seconds": dict(segmentation.seconds),
         "version": VERSION,
         "notes": list(segmentation.notes),

@@ -35,6 +35,7 @@ REPORT_KEYS = {
     "hu",
     "components",
     "device",
+    "created",
     "seconds",
     "version",
     "notes",

@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from GASNetLib.errors import InputError, ResourceError
 from GASNetLib.export import write_lungs, write_probability, write_segmentation
 from GASNetLib.export.segment_meaning import LESION, RIGHT_LUNG
+from GASNetLib.export.slicer_segmentation import _name_layers_a_list
 from GASNetLib.geometry import Geometry
 from GASNetLib.lungs import Lungs
 from GASNetLib.model import ModelInfo
@@ -91,7 +92,14 @@ def test_the_file_says_where_it_comes_from(result, tmp_path, ending):
 
 def test_nifti_says_it_in_its_one_line(result, tmp_path):
     image = sitk.ReadImage(str(write_segmentation(tmp_path / "a.nii.gz", result)))
-    assert f"GASNet {VERSION} {MODEL.sha256[:12]} > 0.5" in image.GetMetaData("descrip")
+    origin = f"GASNet {VERSION} {MODEL.sha256[:12]} > 0.5 {result.created} Modell"
+    assert image.GetMetaData("descrip").startswith(origin)
+
+
+def test_a_segmentation_file_whose_layers_cannot_be_named_is_noticed(tmp_path):
+    (tmp_path / "a.seg.nrrd").write_bytes(b"NRRD0004\n\n")
+    with pytest.raises(RuntimeError, match="names no kinds"):
+        _name_layers_a_list(tmp_path / "a.seg.nrrd")
 
 
 def in_slicer(path: Path):

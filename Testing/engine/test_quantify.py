@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -205,6 +206,7 @@ def test_report_has_the_agreed_keys(ill):
         "hu",
         "components",
         "device",
+        "created",
         "seconds",
         "version",
         "notes",
@@ -221,6 +223,7 @@ def test_report_has_the_agreed_keys(ill):
         made["left"]["lesion_ml"] + made["right"]["lesion_ml"], abs=0.002
     )
     assert made["seconds"] == {"lungs": 1.0, "network": 2.0}
+    assert datetime.fromisoformat(made["created"]).tzinfo is not None
 
 
 def test_report_follows_the_threshold(ill):

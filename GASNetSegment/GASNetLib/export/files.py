@@ -95,7 +95,7 @@ def _write_image(path: Path, array: np.ndarray, segmentation: Segmentation) -> P
         image.SetMetaData(PREFIX + key, text)
     # The one line of free text (79 characters) that NIfTI has.
     brief = f"GASNet {origin['software_version']} {origin['model_sha256'][:12]} > {origin['threshold']}"
-    image.SetMetaData("ITK_FileNotes", f"{brief} {origin['model']}"[:79])
+    image.SetMetaData("ITK_FileNotes", f"{brief} {origin['created']} {origin['model']}"[:79])
     with _image_written(path) as aside:
         sitk.WriteImage(image, str(aside), useCompression=True, compressionLevel=COMPRESSION_LEVEL)
     return path

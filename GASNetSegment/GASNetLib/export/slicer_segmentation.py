@@ -51,9 +51,15 @@ def write_slicer_segmentation(path: Path, segmentation: Segmentation) -> None:
 
 
 def _name_layers_a_list(path: Path) -> None:
-    """Layers are a list in Slicer's files; ITK knows vectors only, and other readers refuse those."""
+    """Layers are a list in Slicer's files; ITK knows vectors only, and other readers refuse those.
+
+    Raises:
+        RuntimeError: ITK's header is another one than it was.
+    """
     with path.open("r+b") as file:
-        place = file.read(HEADER_BYTES).index(ITK_KINDS)
+        place = file.read(HEADER_BYTES).find(ITK_KINDS)
+        if place < 0:
+            raise RuntimeError(f"the header of {path.name} names no {ITK_KINDS.decode()}")
         file.seek(place)
         file.write(SLICER_KINDS)
 
