@@ -58,9 +58,8 @@ class CohortSection:
 
     def set_installed(self, installed: bool) -> None:
         """Tell whether what the engine needs is there."""
-        if installed != self._installed:  # showing all cases again takes long
-            self._installed = installed
-            self.show()
+        self._installed = installed
+        self._update()
 
     @property
     def _role_to_add(self) -> str:
@@ -200,7 +199,7 @@ class CohortSection:
 
     def _check_ended(self) -> None:
         self._task = None
-        self.show()
+        self._update()
 
     def _cancel(self) -> None:
         if self._task is not None:
@@ -211,6 +210,10 @@ class CohortSection:
     def show(self) -> None:
         """Show the cohort as it is."""
         self._tree.show(self.cohort)
+        self._update()
+
+    def _update(self) -> None:
+        """Show what can be done with it; hundreds of rows would take long for that."""
         self._ui.cohortLabel.text = self._in_words()
         self._ui.checkButton.enabled = self._installed and bool(len(self.cohort)) and not self.checking
         for widget in (self._ui.checkCancelButton, self._ui.checkProgress, self._ui.checkLabel):

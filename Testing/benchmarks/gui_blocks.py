@@ -185,6 +185,14 @@ def measure(open_panel: Callable, process_events: Callable, home: Path) -> float
     phase(
         "role of all cases changed", lambda: section.take_roles(dict.fromkeys(names, "healthy")), seconds(0.5)
     )
+    phase(f"check of {CASES} cases", ui.checkButton.click, lambda: not section.checking)
+    _accept(section)
+    ui.runHomeEdit.currentPath = str(home)
+    ui.presetBox.setCurrentIndex(ui.presetBox.findData("smoke"))
+    phase("a training started", ui.trainButton.click, seconds(5))
+    started = watch.runs[0]
+    phase("it is ended", ui.stopButton.click, lambda: started.folder.process() is None)
+    phase("the long one once more", lambda: ui.runsTable.selectRow(row_of("long")), read("long"))
     slicer.util.selectModule("GASNetSegment")
     phase("back from another module", lambda: slicer.util.selectModule("GASNetTrain"), lambda: watch.settled)
     node = _ct_node()
@@ -200,6 +208,15 @@ def measure(open_panel: Callable, process_events: Callable, home: Path) -> float
     log.close()
     print(f"longest block: {1000 * longest:.0f} ms of processor time (wanted: below {LIMIT_MS})", flush=True)
     return 1000 * longest
+
+
+def _accept(section) -> None:
+    """Let the check have found nothing: the cases have no files."""
+    names = [row.case.name for row in section.cohort]
+    section.take_roles({names[0]: "labelled", names[1]: "diseased"})
+    good = {"accepted": True, "problems": [], "thumbnail": ""}
+    section.cohort.take_findings(section.cohort.cohort, [good] * len(names))
+    section.show()
 
 
 def _ct_node():
