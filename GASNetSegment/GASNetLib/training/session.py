@@ -188,7 +188,7 @@ def _compile(state: TrainingState, report: Report) -> None:
     try:
         torch.compile(lambda x: x + 1)(torch.ones(1, device=state.device))
     except (RuntimeError, OSError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
+        reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
         report(
             "warning",
             iteration=state.progress.iteration,
