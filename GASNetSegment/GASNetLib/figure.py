@@ -67,7 +67,7 @@ def case_figure(segmentation: Segmentation, path: str | Path, name: str = "") ->
     if path.suffix.lower() not in PICTURE_ENDINGS:
         raise InputError(f"{path.name} is no picture.", f"Use one of {', '.join(PICTURE_ENDINGS)}.")
     volume, lungs, lesions = segmentation.volume, segmentation.lungs, segmentation.lesions
-    measured = quantify(volume.hu, lesions, lungs.labels, volume.geometry, minimal_focus_ml=0.0)
+    measured = quantify(volume.density, lesions, lungs.labels, volume.geometry, minimal_focus_ml=0.0)
     focus = measured.foci[0].centre if measured.foci else None
     view = PatientView(volume, lesions, lungs, focus)
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor=BACKGROUND)
@@ -255,7 +255,7 @@ def _draw_sidebar(figure: Figure, segmentation: Segmentation, measured: Quantiti
     lines = [f"{len(listed)} foci of {MINIMAL_FOCUS_ML:g} ml or more"]
     if measured.foci:
         lines.append(f"Largest {_ml(measured.foci[0].volume_ml)}, {measured.foci[0].side}")
-        if segmentation.volume.intensities != "window":  # those are grey levels, not densities
+        if measured.hu.mean is not None:
             lines.append(f"Density {measured.hu.mean:.0f} ± {measured.hu.sd:.0f} HU".replace("-", "−"))
     for step, line in enumerate(lines):
         _text(figure, left, top - 214 - 24 * step, line, size=12)

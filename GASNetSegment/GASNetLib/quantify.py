@@ -42,7 +42,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Density:
-    """HU of the lesion voxels: mean and population standard deviation; None without lesion."""
+    """HU of the lesion voxels: mean and population standard deviation.
+
+    None without lesion, and of a CT stored as 0–255: grey levels are no HU.
+    """
 
     mean: float | None
     sd: float | None
@@ -55,13 +58,13 @@ class Focus:
     Attributes:
         volume_ml: its volume.
         centre: LPS mm (x, y, z) of the voxel of the focus nearest to its centroid, to jump to.
-        mean_hu: mean of the CT in it.
+        mean_hu: mean of the CT in it; None of a CT stored as 0–255.
         side: ``right`` or ``left``: where most of it lies.
     """
 
     volume_ml: float
     centre: tuple[float, float, float]
-    mean_hu: float
+    mean_hu: float | None
     side: str
 
 
@@ -91,7 +94,7 @@ class Quantities:
 
 
 def quantify(
-    hu: np.ndarray,
+    hu: np.ndarray | None,
     lesions: np.ndarray,
     lung_labels: np.ndarray,
     geometry: Geometry,
@@ -103,7 +106,7 @@ def quantify(
     and a lesion voxel outside the mask belongs to the nearer lung: per cent never exceed 100.
 
     Args:
-        hu: the CT, (z, y, x).
+        hu: the CT, (z, y, x); None if its intensities are no HU (:attr:`~GASNetLib.volume.Volume.density`).
         lesions: mask, not 0 where lesion, (z, y, x).
         lung_labels: 1 right, 2 left, (z, y, x).
         geometry: grid of all three.
@@ -112,15 +115,16 @@ def quantify(
     Raises:
         InputError: no lung in ``lung_labels``. ValueError: the arrays have different shapes.
     """
-    if not hu.shape == lesions.shape == lung_labels.shape == geometry.shape:
-        raise ValueError(f"shapes differ: {hu.shape}, {lesions.shape}, {lung_labels.shape}, {geometry.shape}")
+    shapes = [array.shape for array in (hu, lesions, lung_labels) if array is not None]
+    if any(shape != geometry.shape for shape in shapes):
+        raise ValueError(f"shapes differ: {shapes}, {geometry.shape}")
     box = box_around(lesions)
     sides = LungSides.of(lung_labels, geometry.spacing)
     return measure(hu, lesions[box], box, lung_labels, sides, geometry, minimal_focus_ml)
 
 
 def measure(
-    hu: np.ndarray,
+    hu: np.ndarray | None,
     lesions: np.ndarray,
     box: Slices,
     lung_labels: np.ndarray,
@@ -132,13 +136,13 @@ def measure(
     tell worked out once.
 
     Args:
-        hu: the CT, (z, y, x). lesions: mask in ``box``. lung_labels: (z, y, x). lungs: their sides.
+        hu: the CT, (z, y, x), or None. lesions: mask in ``box``. lung_labels: (z, y, x). lungs: their sides.
         geometry: grid of the CT.
     """
     lesion = np.ascontiguousarray(lesions != 0)
     in_box = np.unravel_index(np.flatnonzero(lesion), lesion.shape)
     index = tuple(axis + ends.start for axis, ends in zip(in_box, box, strict=True))
-    values = hu[index].astype(np.float64)
+    values = None if hu is None else hu[index].astype(np.float64)
     marked = lung_labels[index]
     sides = lungs.given(marked, index)
     outside = sides[marked == 0]
@@ -150,14 +154,14 @@ def measure(
         )
         for side, voxels in ((RIGHT, lungs.right), (LEFT, lungs.left))
     )
-    total = _share(values.size, lungs.right + lungs.left + outside.size, geometry.voxel_ml)
+    total = _share(marked.size, lungs.right + lungs.left + outside.size, geometry.voxel_ml)
     return Quantities(
         total.lesion_ml,
         total.lung_ml,
         total.lesion_percent,
         left,
         right,
-        Density(float(values.mean()), float(values.std())) if values.size else Density(None, None),
+        _density(values),
         tuple(_foci(lesion, in_box, index, values, sides, geometry, minimal_focus_ml)),
     )
 
@@ -165,7 +169,7 @@ def measure(
 def report(segmentation: Segmentation, case: str) -> dict:
     """The figures of one case and where they come from, ready for JSON; volumes to 0.001 ml."""
     measured = quantify(
-        segmentation.volume.hu,
+        segmentation.volume.density,
         segmentation.lesions,
         segmentation.lungs.labels,
         segmentation.volume.geometry,
@@ -214,24 +218,30 @@ def _share(lesion_voxels: int, lung_voxels: int, voxel_ml: float) -> Share:
     return Share(lesion_voxels * voxel_ml, lung_voxels * voxel_ml, percent)
 
 
+def _density(values: np.ndarray | None) -> Density:
+    if values is None or not values.size:
+        return Density(None, None)
+    return Density(float(values.mean()), float(values.std()))
+
+
 def _foci(
     lesion: np.ndarray,
     in_box: tuple[np.ndarray, ...],
     index: tuple[np.ndarray, ...],
-    values: np.ndarray,
+    values: np.ndarray | None,
     sides: np.ndarray,
     geometry: Geometry,
     minimal_ml: float,
 ) -> Iterator[Focus]:
     """Foci, largest first, from the lesion in its box, and of each lesion voxel: its index there and in the
-    CT, HU and side."""
-    if not values.size:
+    CT, HU (or None) and side."""
+    if not sides.size:
         return
     components = sitk.ConnectedComponent(sitk.GetImageFromArray(lesion.view(np.uint8)), True)
     labels = sitk.GetArrayViewFromImage(components)[in_box]
     count = np.bincount(labels)
     # Label 0 is what is no lesion: it has no voxel among these.
-    mean_hu = np.bincount(labels, values) / np.maximum(count, 1)
+    mean_hu = None if values is None else np.bincount(labels, values) / np.maximum(count, 1)
     right = np.bincount(labels, sides == RIGHT)
     centre = _central_voxels(labels, index, count, geometry.spacing)
     for label in np.argsort(-count, kind="stable"):
@@ -241,7 +251,8 @@ def _foci(
         voxel = [axis[centre[label]] for axis in index]
         position = geometry.index_to_physical @ np.append(voxel[::-1], 1.0)
         side = "right" if 2 * right[label] >= count[label] else "left"
-        yield Focus(volume, tuple(position[:3].tolist()), float(mean_hu[label]), side)
+        mean = None if mean_hu is None else float(mean_hu[label])
+        yield Focus(volume, tuple(position[:3].tolist()), mean, side)
 
 
 def _central_voxels(

@@ -47,6 +47,11 @@ class Volume:
     name: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def density(self) -> np.ndarray | None:
+        """``hu`` where it is density; None of a 0–255 image, whose grey levels only stand for it."""
+        return None if self.intensities == "window" else self.hu
+
 
 def read_volume(path: str | Path) -> Volume:
     """Read a CT from a NIfTI, NRRD or MetaImage file, a DICOM folder, or one file of a DICOM series.

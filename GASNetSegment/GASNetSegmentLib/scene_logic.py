@@ -414,8 +414,8 @@ class SceneLogic:
         return self._loaded[1]
 
 
-def _hu(result: Result) -> np.ndarray:
-    """The CT of a result in HU.
+def _hu(result: Result) -> np.ndarray | None:
+    """The CT of a result in HU; None if it is stored as 0–255.
 
     Raises:
         InputError: the CT is gone, or of another size than when it was segmented.
@@ -427,4 +427,4 @@ def _hu(result: Result) -> np.ndarray:
         raise InputError(f"{result.ct.GetName()} was changed since it was segmented.", "Segment it again.")
     if result.provenance["intensities"] == "hu" and ct.dtype.kind == "i":
         return ct  # as most are: 100 MB need not be looked at again for each stroke of a brush
-    return volume_from_array(ct, result.geometry).hu
+    return volume_from_array(ct, result.geometry).density

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -224,6 +225,19 @@ def test_report_has_the_agreed_keys(ill):
     )
     assert made["seconds"] == {"lungs": 1.0, "network": 2.0}
     assert datetime.fromisoformat(made["created"]).tzinfo is not None
+
+
+def test_grey_levels_of_0_to_255_are_no_density(ill, tmp_path):
+    of_hu = segmentation(ill, ill.lesions)
+    grey = replace(of_hu, volume=replace(of_hu.volume, intensities="window"))
+    made = report(grey, "c")
+    assert made["hu"] == {"mean": None, "sd": None}
+    same = {key: value for key, value in report(of_hu, "c").items() if key not in ("hu", "created")}
+    assert {key: made[key] for key in same} == same
+    rows = write_report(tmp_path / "r.csv", made).read_text(encoding="utf-8").splitlines()
+    assert next(csv.DictReader(rows))["hu.mean"] == ""
+    foci = quantify(None, ill.lesions, ill.lungs, ill.geometry).foci
+    assert foci and {focus.mean_hu for focus in foci} == {None}
 
 
 def test_report_follows_the_threshold(ill):
