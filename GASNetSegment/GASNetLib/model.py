@@ -35,6 +35,10 @@ METADATA_KEY = "gasnet"
 ENDING = ".safetensors"
 
 
+TEXTS = ("name", "licence", "created", "software_version", "weights_sha256")
+OBJECTS = ("segmenter", "preprocessing", "training", "metrics")
+"""Fields of :class:`ModelInfo` of either kind, as a package must hold them."""
+
 DEFAULT_PREPROCESSING = {
     "shape": list(NETWORK_SHAPE),
     "window_hu": list(WINDOW_HU),
@@ -139,6 +143,7 @@ def load_model(path: str | Path, device: str = "cpu") -> Model:
             "Get the file again from where it came.",
         )
     segmenter = _built(create_segmenter, info.segmenter, tensors, "segmenter.", device, path)
+    _refuse_too_small(segmenter, info.preprocessing, path)
     generator = None
     if info.generator is not None:
         generator = _built(create_generator, info.generator, tensors, "generator.", device, path)
@@ -179,7 +184,7 @@ def _read(path: Path, with_weights: bool) -> tuple[ModelInfo, dict[str, np.ndarr
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()} if with_weights else {}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:  # also: bfloat16
         raise ModelError(
             f"{path.name} is no model file, or it is damaged ({error}).",
             "Get the file again from where it came.",
@@ -203,9 +208,12 @@ def _parsed(text: str | None, path: Path) -> ModelInfo:
             )
         known = {f.name for f in fields(ModelInfo)}
         info = ModelInfo(**{key: value for key, value in stored.items() if key in known})
+        sound = all(isinstance(getattr(info, key), str) for key in TEXTS)
+        sound = sound and all(isinstance(getattr(info, key), dict) for key in OBJECTS)
+        sound = sound and isinstance(info.generator, (dict, type(None)))
         depth, height, width = (int(n) for n in info.preprocessing["shape"])
         low, high = (float(v) for v in info.preprocessing["window_hu"])
-        sound = min(depth, height, width) >= 16 and max(depth, height, width) <= 1024
+        sound = sound and min(depth, height, width) >= 16 and max(depth, height, width) <= 1024
         sound = sound and (low, high) == WINDOW_HU
         sound = sound and isinstance(info.threshold, float) and 0.0 < info.threshold < 1.0
         sound = sound and 0.0 <= float(info.preprocessing["margin_mm"]) <= 100.0
@@ -220,6 +228,18 @@ def _parsed(text: str | None, path: Path) -> ModelInfo:
     if not sound:
         raise ModelError(f"The description in {path.name} makes no sense.", "Export the model again.")
     return info
+
+
+def _refuse_too_small(segmenter: nn.Module, preprocessing: dict, path: Path) -> None:
+    """Refuse a network that cannot be run on the crops or the patches that it is meant for."""
+    shape = [int(n) for n in preprocessing["shape"]]
+    patch = preprocessing.get("patch") or shape
+    for size in (shape, [min(int(n), own) for n, own in zip(patch, shape, strict=True)]):
+        if not segmenter.config.fits(size):
+            raise ModelError(
+                f"The network in {path.name} has too many levels for {'×'.join(map(str, size))} voxels.",
+                "Export the model again.",
+            )
 
 
 def _built(create, architecture: dict, tensors: dict, prefix: str, device: str, path: Path) -> nn.Module:

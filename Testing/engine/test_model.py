@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch_file
 
 from GASNetLib.errors import ModelError, ResourceError
 from GASNetLib.model import (
@@ -153,12 +154,42 @@ def test_altered_weights_are_refused(package):
         ({"segmenter": {"name": "unet", "channels": 256, "levels": 7}}, "do not fit"),
         ({"segmenter": {"name": "unet", "channels": 8, "levels": 3}}, "do not fit"),
         ({"segmenter": {"name": "os.system"}}, "do not fit"),
-        ({"segmenter": "rm"}, "do not fit"),
+        ({"segmenter": "rm"}, "no sense"),
+        ({"generator": []}, "no sense"),
+        ({"name": 7}, "no sense"),
+        ({"licence": {"spdx": "MIT"}}, "no sense"),
+        ({"training": "long"}, "no sense"),
+        ({"metrics": [0.9]}, "no sense"),
     ],
 )
 def test_a_description_that_does_not_hold_is_refused(package, changes, says):
     with pytest.raises(ModelError, match=says):
         load_model(rewritten(package, **changes))
+
+
+@pytest.mark.parametrize(
+    ("levels", "changes", "size"),
+    [
+        (7, {}, "40×160×160"),
+        (5, {"shape": [16, 16, 16]}, "16×16×16"),
+        (5, {"patch": [16, 16, 16]}, "16×16×16"),
+        (5, {"shape": [16, 31, 31], "patch": [16, 48, 48]}, "16×31×31"),
+    ],
+)
+def test_a_network_with_too_many_levels_for_its_crops_is_refused(tmp_path, levels, changes, size):
+    path = tmp_path / "deep.safetensors"
+    network = create_segmenter({"name": "vbnet", "channels": 1, "levels": levels})
+    save_model(path, ModelInfo("deep", {}, preprocessing={**DEFAULT_PREPROCESSING, **changes}), network)
+    with pytest.raises(ModelError, match=f"too many levels for {size} voxels"):
+        load_model(path)
+
+
+def test_numbers_of_a_kind_that_is_not_read_are_refused(package):
+    with safe_open(package, framework="numpy") as file:
+        metadata = file.metadata()
+    save_torch_file({"segmenter.head.bias": torch.zeros(1, dtype=torch.bfloat16)}, package, metadata)
+    with pytest.raises(ModelError, match="no model file"):
+        load_model(package)
 
 
 def test_weights_that_are_no_numbers_are_refused(package, segmenter):

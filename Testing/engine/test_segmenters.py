@@ -16,6 +16,20 @@ def test_gives_a_logit_for_each_voxel_of_any_size(name, shape):
 
 
 @pytest.mark.parametrize("name", SEGMENTERS)
+@pytest.mark.parametrize(
+    ("levels", "shape"),
+    [(5, (16, 16, 32)), (5, (16, 16, 16)), (5, (17, 19, 23)), (2, (2, 2, 4)), (3, (4, 3, 9)), (3, (4, 7, 7))],
+)
+def test_it_says_which_sizes_it_cannot_work_on(name, levels, shape):
+    network = create_segmenter({"name": name, "channels": 1, "levels": levels})
+    if network.config.fits(shape):
+        assert network(torch.zeros(1, 1, *shape)).shape == (1, 1, *shape)
+    else:
+        with pytest.raises((ValueError, RuntimeError)):
+            network(torch.zeros(1, 1, *shape))
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
 @pytest.mark.parametrize("full_resolution_norm", ["instance", "none"])
 def test_its_architecture_builds_the_same_network_again(name, full_resolution_norm):
     torch.manual_seed(0)

@@ -1,7 +1,8 @@
 """The segmenter S of GASNet: 3-D U-Net, VB-Net or U-Net++ with one interface (Xu et al. 2020, Networks).
 
 Input: float tensor (N, 1, depth, height, width) in [−1, 1]. Output: *logits* of the same shape; the paper's
-M̂ = sigmoid(logits). Any spatial size of at least 16 voxels works.
+M̂ = sigmoid(logits). Any size works of which the lowest resolution has more than one voxel, as normalisation
+needs (:meth:`SegmenterConfig.fits`): with five levels 16×16×32, not 16×16×16.
 
 Instance normalisation at the full resolution erases absolute HU, and with it the difference of ground glass
 from dense normal lung: ``full_resolution_norm = "none"`` leaves it out there (not in the paper; ours).
@@ -19,7 +20,8 @@ unet++    16        6.87 M       491
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -53,6 +55,10 @@ class SegmenterConfig:
     def channels_at(self, level: int) -> int:
         """Channels at a level (0 = full resolution)."""
         return self.channels * 2**level
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        """Whether a volume (depth, height, width) has more than one voxel at the lowest resolution."""
+        return math.prod(size >> (self.levels - 1) for size in shape) > 1
 
 
 class Segmenter(nn.Module):
