@@ -7,13 +7,17 @@ import numpy as np
 Slices = tuple[slice, slice, slice]
 
 
-def box_around(mask: np.ndarray) -> Slices:
-    """Slices (z, y, x) of the smallest box that holds all of a 3-D mask; the whole array if it is empty."""
+def box_around(mask: np.ndarray, margin: int = 0) -> Slices:
+    """Slices (z, y, x) of the smallest box that holds all of a 3-D mask; the whole array if it is empty.
+
+    Args:
+        margin: voxels by which the box is wider on each side, where the array goes on.
+    """
     rows = mask.any(axis=(1, 2))
     if not rows.any():
         return tuple(slice(0, size) for size in mask.shape)
     plane = mask.any(axis=0)
-    return tuple(_range(line) for line in (rows, plane.any(axis=1), plane.any(axis=0)))
+    return tuple(_range(line, margin) for line in (rows, plane.any(axis=1), plane.any(axis=0)))
 
 
 def box_of_both(first: Slices, second: Slices) -> Slices:
@@ -23,6 +27,6 @@ def box_of_both(first: Slices, second: Slices) -> Slices:
     )
 
 
-def _range(line: np.ndarray) -> slice:
+def _range(line: np.ndarray, margin: int) -> slice:
     present = np.flatnonzero(line)
-    return slice(int(present[0]), int(present[-1]) + 1)
+    return slice(max(0, int(present[0]) - margin), min(line.size, int(present[-1]) + 1 + margin))

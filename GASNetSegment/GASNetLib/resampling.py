@@ -160,7 +160,5 @@ def part_of(
     geometry: Geometry, start: np.ndarray, stop: np.ndarray
 ) -> tuple[tuple[slice, slice, slice], Geometry]:
     """The part of a grid between two indices (x, y, z): its slices in an array, its geometry."""
-    origin = (geometry.index_to_physical @ np.append(start, 1.0))[:3]
-    size = tuple((stop - start).tolist())
-    part = Geometry(size, geometry.spacing, tuple(origin.tolist()), geometry.direction)
-    return tuple(slice(a, b) for a, b in zip(start[::-1].tolist(), stop[::-1].tolist(), strict=True)), part
+    box = tuple(slice(a, b) for a, b in zip(start[::-1].tolist(), stop[::-1].tolist(), strict=True))
+    return box, geometry.part(box)

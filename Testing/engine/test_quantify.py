@@ -56,6 +56,14 @@ def ill():
     return make_phantom(4, (24, 64, 64), lesions="moderate")
 
 
+def test_a_box_with_a_margin_ends_where_the_array_does():
+    mask = np.zeros((5, 6, 7), bool)
+    mask[0, 2:4, 6] = True
+    assert box_around(mask) == np.s_[0:1, 2:4, 6:7]
+    assert box_around(mask, 2) == np.s_[0:3, 0:6, 4:7]
+    assert box_around(~mask & mask, 2) == np.s_[0:5, 0:6, 0:7]
+
+
 def test_volumes_and_share_of_each_lung():
     hu, lesions, lungs = chest()
     lesions[0:2, 5:15, 0:5] = 1  # 100 voxels of the right lung

@@ -14,11 +14,11 @@ import SimpleITK as sitk
 
 from ..errors import NotAChestCT
 from ..geometry import Geometry
+from ..mask_box import box_around
 from ..resampling import binned, sampled
 from ..volume import AIR_HU, Volume
 from .airways import find_airways
 from .morphology import (
-    box_around,
     closed_over,
     components,
     dilated,
@@ -105,11 +105,7 @@ def classical_lungs(volume: Volume) -> tuple[np.ndarray, Geometry]:
 def _cut_to(scan: Scan, air: np.ndarray) -> tuple[Scan, np.ndarray]:
     """Scan and air cut to the box around the air: what follows costs by the voxel."""
     box = box_around(air, CUT_MARGIN_VOXELS)
-    steps = [part.start for part in reversed(box)]
-    origin = np.asarray(scan.grid.origin) + np.multiply(steps, scan.grid.spacing)
-    hu = scan.hu[box]
-    grid = Geometry(hu.shape[::-1], scan.grid.spacing, tuple(origin.tolist()))
-    return replace(scan, hu=hu, unseen=scan.unseen[box], grid=grid), air[box]
+    return replace(scan, hu=scan.hu[box], unseen=scan.unseen[box], grid=scan.grid.part(box)), air[box]
 
 
 def _middle_mm(scan: Scan, body: np.ndarray) -> float:

@@ -11,10 +11,10 @@ import SimpleITK as sitk
 from ..crop import Box
 from ..errors import NotAChestCT
 from ..geometry import Geometry
+from ..mask_box import box_around
 from ..resampling import brought_to, index_range, nearest, part_of
 from ..volume import Volume, check_chest_ct
 from .classical import LEFT, RIGHT, classical_lungs
-from .morphology import box_around
 
 METHODS = ("classical", "lungmask")
 
@@ -102,8 +102,7 @@ def _on_native_grid(labels: np.ndarray, grid: Geometry, native: Geometry) -> np.
     """Labels on the CT's grid; the surface is interpolated, so that the coarse grid leaves no staircase."""
     whole = np.zeros(native.shape, np.uint8)
     box = box_around(labels > 0, 2)  # little more than the lungs: sampling costs by the voxel
-    starts, stops = (np.array([getattr(side, end) for side in reversed(box)]) for end in ("start", "stop"))
-    labels, grid = labels[box], part_of(grid, starts, np.minimum(stops, grid.size))[1]
+    labels, grid = labels[box], grid.part(box)
     region, part = part_of(native, *index_range(native, grid.corners()))
     share = brought_to(part, labels > 0, grid, 0.0)
     # The label of a lung goes on beyond its voxels, to where its share falls below a half.

@@ -94,14 +94,5 @@ def grown_within(seeds: np.ndarray, allowed: np.ndarray, steps: int) -> np.ndarr
     return mask
 
 
-def box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice, slice]:
-    """Slices of the box around the mask, ``margin`` voxels wider on each side where the array goes on."""
-    ranges = []
-    for axis in range(3):
-        where = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        ranges.append(slice(max(0, int(where[0]) - margin), int(where[-1]) + 1 + margin))
-    return tuple(ranges)
-
-
 def _applied(filter_: sitk.ImageFilter, mask: np.ndarray) -> np.ndarray:
     return sitk.GetArrayFromImage(filter_.Execute(sitk.GetImageFromArray(mask.astype(np.uint8)))) > 0

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import SimpleITK as sitk
 
-from .morphology import box_around, closed_over, dilated, eroded, slice_components, widely_closed
+from ..mask_box import box_around
+from .morphology import closed_over, dilated, eroded, slice_components, widely_closed
 
 CLOSING_MM = 10.0
 ANGLE_STEP_DEGREES = 3.0
