@@ -16,6 +16,9 @@ from .geometry import Geometry
 WINDOW_HU = (-1250.0, 250.0)
 """The window of the paper (Xu et al. 2020, Preprocessing); volumes stored as 0–255 are this window scaled."""
 
+IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+"""Of image files that are read, DICOM apart."""
+
 AIR_HU = -1024
 STORED_OFFSET = 1024  # what scanners add to HU when they store unsigned pixels
 PADDING_AT_MOST = -500  # programs fill what was not scanned with −1000, −1024, −2000, −3024, −32768, …
@@ -173,7 +176,7 @@ def check_chest_ct(volume: Volume) -> None:
 def case_name(path: Path) -> str:
     """Name of a case from its file or folder, without the image endings."""
     name = path.name
-    for ending in (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm"):
+    for ending in (".seg.nrrd", *IMAGE_ENDINGS, ".dcm"):
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return name

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..dicom_series import is_dicom_file
-from ..volume import case_name
+from ..volume import IMAGE_ENDINGS, case_name
 
-IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 SEGMENTATION_ENDING = ".seg.nrrd"
 _NAME = re.compile(r"(?:(?P<base>.*)_)?(?P<kind>ct|mask|lesions?|lungs?|probability)", re.IGNORECASE)
 
