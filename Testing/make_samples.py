@@ -24,7 +24,7 @@ def write_demo(
     lesions: str = "moderate",
     suffix: str = ".nii.gz",
 ) -> Path:
-    """Write a CT (``ct`` + suffix; no suffix: a DICOM folder), ``lesions.nii.gz`` and ``lungs.nii.gz``.
+    """Write a CT (``synthetic_ct`` + suffix; no suffix: a DICOM folder), ``lesions.nii.gz`` and ``lungs.nii.gz``.
 
     Returns:
         The path of the CT.
@@ -32,7 +32,7 @@ def write_demo(
     phantom = make_phantom(seed, shape, lesions=lesions)
     write_labels(phantom.lesions, phantom.geometry, folder / "lesions.nii.gz")
     write_labels(phantom.lungs, phantom.geometry, folder / "lungs.nii.gz")
-    return write_phantom(phantom, folder / f"ct{suffix}")
+    return write_phantom(phantom, folder / f"synthetic_ct{suffix}")
 
 
 def write_cohort_folder(

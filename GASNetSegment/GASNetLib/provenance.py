@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from .version import VERSION
 
 if TYPE_CHECKING:
     from .geometry import Geometry
+    from .model import ModelInfo
     from .segment import Segmentation
 
 PREFIX = "GASNet."
@@ -20,13 +22,25 @@ PREFIX = "GASNet."
 def provenance(segmentation: Segmentation) -> dict[str, str]:
     """Model and its hash, software, threshold, device and time (UTC); no patient data."""
     return {
-        "model": segmentation.model.name,
-        "model_sha256": segmentation.model.sha256,
-        "software_version": VERSION,
+        **made_by(segmentation.model, segmentation.created),
         "threshold": f"{segmentation.threshold:g}",
         "device": segmentation.device,
-        "created": segmentation.created,
     }
+
+
+def made_by(model: ModelInfo, created: str) -> dict[str, str]:
+    """Model and its hash, software and time (UTC) of anything that a model made."""
+    return {
+        "model": model.name,
+        "model_sha256": model.sha256,
+        "software_version": VERSION,
+        "created": created,
+    }
+
+
+def now() -> str:
+    """This moment, ISO 8601 in UTC."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def image_sha256(array: np.ndarray, geometry: Geometry) -> str:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from .geometry import Geometry
 from .lungs import Lungs, find_lungs, lung_box
 from .model import Model, ModelInfo
 from .patches import in_patches
+from .provenance import now
 from .reach import within_reach
 from .threshold import checked_threshold
 from .volume import WINDOW_HU, Volume, check_chest_ct
@@ -49,7 +49,7 @@ class Segmentation:
     device: str
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    created: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    created: str = field(default_factory=now)
 
     @property
     def lesions(self) -> np.ndarray:

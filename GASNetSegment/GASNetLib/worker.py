@@ -139,6 +139,7 @@ class Worker:
         }
 
     def _restore(self, request: dict, number: int) -> dict:
+        from .provenance import made_by, now
         from .segment import restore_healthy
 
         progress = self._progress(number)
@@ -153,6 +154,7 @@ class Worker:
         )
         return {
             "notes": list(restored.notes),
+            "provenance": made_by(model.info, now()),
             "restored": self._save("restored", number, np.rint(restored.hu).astype(np.int16)),
             "difference": self._save("difference", number, np.rint(difference).astype(np.int16)),
         }

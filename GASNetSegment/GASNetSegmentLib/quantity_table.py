@@ -45,7 +45,9 @@ def foci_rows(quantities: Quantities) -> list[list[str]]:
 
 
 def density(quantities: Quantities) -> str:
-    """Number of foci and density in one line."""
+    """Number of foci and density in one line; grey levels of 0–255 images are no density."""
+    if quantities.hu.mean is None:
+        return _("{number} foci").format(number=quantities.components)
     mean, sd = _number(quantities.hu.mean, 0), _number(quantities.hu.sd, 0)
     return _("{number} foci, mean density {mean} HU (SD {sd})").format(
         number=quantities.components, mean=mean, sd=sd

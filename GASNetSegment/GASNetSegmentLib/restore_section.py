@@ -77,7 +77,9 @@ class RestoreSection:
 
     def _done(self, volume_id: str, answer: dict, read: Callable) -> None:
         volume = slicer.mrmlScene.GetNodeByID(volume_id)
-        self._panel.logic.putRestored(volume, read(answer["restored"]), read(answer["difference"]))
+        self._panel.logic.putRestored(
+            volume, read(answer["restored"]), read(answer["difference"]), answer["provenance"]
+        )
         self.run.say(" ".join(answer["notes"]))
         self.update()
         if self._result is not None and self._result.is_of(volume):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 
+from GASNetLib.provenance import PREFIX
+
 from .ct_nodes import place_beside, set_geometry
 
 HEALTHY_ROLE, DIFFERENCE_ROLE = "GASNet.restoredHealthy", "GASNet.difference"
@@ -35,13 +37,18 @@ class Restored:
         return None if healthy is None or difference is None else cls(ct_node, healthy, difference)
 
     @classmethod
-    def put(cls, ct_node, healthy: np.ndarray, difference: np.ndarray) -> Restored:
+    def put(
+        cls, ct_node, healthy: np.ndarray, difference: np.ndarray, provenance: dict[str, str]
+    ) -> Restored:
         """Write both (z, y, x; HU) into the scene; they take the place of those of an earlier run."""
         restored = cls(
             ct_node,
             _volume_node(ct_node, HEALTHY_ROLE, "restored healthy", healthy),
             _volume_node(ct_node, DIFFERENCE_ROLE, "difference", difference),
         )
+        for node in (restored.healthy, restored.difference):
+            for key, value in provenance.items():
+                node.SetAttribute(PREFIX + key, value)
         display = ct_node.GetDisplayNode()
         if display is not None:  # side by side they must look alike
             _set_window(restored.healthy, display.GetWindow(), display.GetLevel())

@@ -319,22 +319,29 @@ class SceneLogic:
         Raises:
             ModelError: the model has no generator. Others as :meth:`segment`.
         """
+        from GASNetLib.provenance import made_by, now
         from GASNetLib.segment import restore_healthy
         from GASNetLib.volume import volume_from_array
 
         volume = volume_from_array(ct_array(volumeNode), geometry_of(volumeNode), volumeNode.GetName())
+        with_generator = self._model(model)
         restored, difference = restore_healthy(
             volume,
-            self._model(model),
+            with_generator,
             device=device,
             lungs_method=lungsMethod,
             progress=progress,
             cancelled=cancelled,
         )
-        return self.putRestored(volumeNode, restored.hu, difference)
+        return self.putRestored(volumeNode, restored.hu, difference, made_by(with_generator.info, now()))
 
-    def putRestored(self, volumeNode, restored: np.ndarray, difference: np.ndarray):
+    def putRestored(
+        self, volumeNode, restored: np.ndarray, difference: np.ndarray, provenance: dict[str, str]
+    ):
         """Write a restored CT and its difference map into the scene, beside the CT.
+
+        Args:
+            provenance: what both nodes say of their origin (:func:`GASNetLib.provenance.made_by`).
 
         Returns:
             Both volume nodes; those of an earlier run, if there are any, with new content.
@@ -344,7 +351,7 @@ class SceneLogic:
         """
         if volumeNode is None or volumeNode.GetScene() is None:
             raise InputError("The CT was removed from the scene meanwhile.", "Load it again.")
-        put = Restored.put(volumeNode, restored, difference)
+        put = Restored.put(volumeNode, restored, difference, provenance)
         return put.healthy, put.difference
 
     # --- many cases ---------------------------------------------------------------------------------------

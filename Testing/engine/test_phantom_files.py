@@ -124,7 +124,7 @@ def test_cohort_table_names_files_that_exist(tmp_path):
 
 def test_demo_has_its_truth_beside_it(tmp_path):
     ct = write_demo(tmp_path / "demo", shape=SHAPE)
-    assert ct.name == "ct.nii.gz"
+    assert ct.name == "synthetic_ct.nii.gz"
     lesions, lungs = (
         sitk.GetArrayFromImage(sitk.ReadImage(ct.parent / f"{n}.nii.gz")) for n in ("lesions", "lungs")
     )

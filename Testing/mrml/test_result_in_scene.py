@@ -315,7 +315,10 @@ def test_model_without_generator_says_so(logic, ct, scene):
 
 
 def test_restored_volumes_lie_on_the_ct(logic, ct, phantom):
-    restored, difference = logic.putRestored(ct, phantom.hu - 5, np.full(phantom.hu.shape, -5.0, np.float32))
+    of = {"model": "healer", "created": "2026-01-02T03:04:05+00:00"}
+    restored, difference = logic.putRestored(
+        ct, phantom.hu - 5, np.full(phantom.hu.shape, -5.0, np.float32), of
+    )
 
     assert np.array_equal(slicer.util.arrayFromVolume(restored), phantom.hu - 5)
     assert set(np.unique(slicer.util.arrayFromVolume(difference))) == {-5}
@@ -326,16 +329,18 @@ def test_restored_volumes_lie_on_the_ct(logic, ct, phantom):
 
     assert geometry_of(difference).same_as(phantom.geometry)
     assert restored.GetName() == "CT restored healthy"
+    for node in (restored, difference):
+        assert {key: node.GetAttribute(f"GASNet.{key}") for key in of} == of
 
 
 def test_restored_again_takes_the_place_of_the_first(logic, ct, phantom):
-    first = logic.putRestored(ct, phantom.hu - 5, np.full(phantom.hu.shape, -5.0))
-    again = logic.putRestored(ct, phantom.hu - 9, np.full(phantom.hu.shape, -9.0))
+    first = logic.putRestored(ct, phantom.hu - 5, np.full(phantom.hu.shape, -5.0), {})
+    again = logic.putRestored(ct, phantom.hu - 9, np.full(phantom.hu.shape, -9.0), {})
 
     assert again == first
     assert np.array_equal(slicer.util.arrayFromVolume(again[0]), phantom.hu - 9)
     slicer.mrmlScene.RemoveNode(again[1])
-    assert logic.putRestored(ct, phantom.hu, np.zeros(phantom.hu.shape))[0] is first[0]
+    assert logic.putRestored(ct, phantom.hu, np.zeros(phantom.hu.shape), {})[0] is first[0]
 
 
 def test_restoring_tells_its_stages_and_can_be_cancelled(logic, ct, scene, tmp_path):
