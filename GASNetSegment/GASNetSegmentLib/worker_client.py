@@ -13,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,7 +35,8 @@ class Request:
     """One thing asked of the worker, and what to do with the answers; all are called from ``poll``.
 
     Attributes:
-        done: with the worker's answer and a function that reads a result array by its file name.
+        done: with the worker's answer and a function that reads a result array by its file name, now; the
+            array, mapped from that file, may be kept.
         failed: with the error. cancelled: nothing more comes. progress: with stage and share done.
     """
 
@@ -199,7 +201,8 @@ class WorkerClient:
                 request.failed(_error(event), event["details"])
         finally:
             for path in folder.glob(f"*-{number:04d}*"):
-                path.unlink(missing_ok=True)
+                with suppress(PermissionError):  # Windows, while a result is kept: it goes with the folder
+                    path.unlink(missing_ok=True)
 
 
 def _error(event: dict) -> GASNetError:

@@ -185,7 +185,8 @@ def measure(open_panel: Callable, process_events: Callable, home: Path) -> float
     phase(
         "role of all cases changed", lambda: section.take_roles(dict.fromkeys(names, "healthy")), seconds(0.5)
     )
-    phase(f"check of {CASES} cases", ui.checkButton.click, lambda: not section.checking)
+    phase(f"check of {CASES} cases, 10 s", ui.checkButton.click, seconds(10))
+    phase("it is cancelled", ui.checkCancelButton.click, lambda: not section.checking)
     _accept(section)
     ui.runHomeEdit.currentPath = str(home)
     ui.presetBox.setCurrentIndex(ui.presetBox.findData("smoke"))

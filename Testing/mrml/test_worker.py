@@ -46,7 +46,7 @@ class Answers:
 
     def _done(self, answer, read) -> None:
         self.answer = answer
-        self.arrays = {key: np.array(read(answer[key])) for key in ("evidence",) if key in answer}
+        self.arrays = {key: read(answer[key]) for key in ("evidence",) if key in answer}
 
     def _failed(self, error, details) -> None:
         self.error, self.details = error, details
