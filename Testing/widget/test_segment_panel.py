@@ -508,7 +508,7 @@ def test_all_loaded_cts_in_the_background(host, panel, ct, phantom):
     add_ct(phantom, "CT")  # of the same name
     bad = add_ct(phantom, "Stone")
     slicer.util.updateVolumeFromArray(bad, np.zeros_like(phantom.hu))
-    panel.logic.putRestored(ct, phantom.hu, np.zeros_like(phantom.hu))  # no CTs of patients
+    panel.logic.putRestored(ct, phantom.hu, np.zeros_like(phantom.hu), {})  # no CTs of patients
 
     panel.ui.batchLoadedButton.click()
     host.wait_until(lambda: panel.ui.batchTable.rowCount == 3, SECONDS, "the batch")
