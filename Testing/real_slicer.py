@@ -70,11 +70,8 @@ class Dialogs:
                 dialog.reject()
             return
         if dialog.inherits("QFileDialog"):
-            if isinstance(answer, tuple):
-                name = slicer.util.findChild(dialog, "fileNameEdit")  # where several are typed in quotes
-                name.text = " ".join(f'"{path}"' for path in answer)
-            else:
-                dialog.selectFile(answer)
+            name = slicer.util.findChild(dialog, "fileNameEdit")  # where several are typed in quotes
+            name.text = answer if isinstance(answer, str) else " ".join(f'"{path}"' for path in answer)
             dialog.accept()
             return
         buttons = slicer.util.findChildren(dialog, className="QPushButton")
