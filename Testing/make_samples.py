@@ -24,7 +24,8 @@ def write_demo(
     lesions: str = "moderate",
     suffix: str = ".nii.gz",
 ) -> Path:
-    """Write a CT (``synthetic_ct`` + suffix; no suffix: a DICOM folder), ``lesions.nii.gz`` and ``lungs.nii.gz``.
+    """Write a CT, ``synthetic_ct`` + suffix (without one: a DICOM folder), and its ``lesions.nii.gz`` and
+    ``lungs.nii.gz``.
 
     Returns:
         The path of the CT.
