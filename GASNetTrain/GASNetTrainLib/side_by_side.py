@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import slicer
 import vtk
+
+from GASNetLib.evidence import lesions_above
+from GASNetLib.mask_box import Slices
+from GASNetSegmentLib.ct_nodes import geometry_of, world_position
 
 LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutSideBySideView
 VIEWS = ("Red", "Yellow")
 """Slice views, left and right."""
+
+SLICES_AT_ONCE = 20
 
 
 def new_node(name: str, position: int):
@@ -19,6 +27,33 @@ def new_node(name: str, position: int):
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().AddViewNodeID(f"vtkMRMLSliceNode{VIEWS[position]}")
     return node
+
+
+def where_they_differ(
+    evidences: Sequence[np.ndarray], thresholds: Sequence[float], box: Slices
+) -> Iterator[int]:
+    """Look for the slice in which two results differ most, else the one with most lesion, in steps.
+
+    Args:
+        evidences: of both (:mod:`GASNetLib.evidence`). thresholds: of both. box: that holds all of both.
+
+    Yields:
+        0 between the steps.
+
+    Returns:
+        The voxel (x, y, z) in the middle of what differs there, or of the lesion; None without any lesion.
+    """
+    most, place = (0, 0), None
+    for number, z in enumerate(range(box[0].start, box[0].stop)):
+        planes = (evidence[(z, *box[1:])] for evidence in evidences)
+        first, second = (lesions_above(p, t) > 0 for p, t in zip(planes, thresholds, strict=True))
+        found = np.count_nonzero(first != second), np.count_nonzero(first)
+        if found > most:
+            middle = np.argwhere(first != second if found[0] else first).mean(0)
+            most, place = found, (middle[1] + box[2].start, middle[0] + box[1].start, z)
+        if number % SLICES_AT_ONCE == SLICES_AT_ONCE - 1:
+            yield 0
+    return place
 
 
 @dataclass(frozen=True)
@@ -53,10 +88,11 @@ class _View:
 class Shown:
     """Two results on their CT, in views that have their size; what was there before comes back."""
 
-    def __init__(self, volume_node, nodes: list) -> None:
+    def __init__(self, volume_node, nodes: list, voxel: tuple[float, float, float] | None) -> None:
         """
         Args:
             nodes: segmentation nodes, the only ones that are shown.
+            voxel: (x, y, z) of the CT whose slice is shown; None: the middle one.
         """
         self._views = [_View.of(name) for name in VIEWS]
         others = [n for n in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if n not in nodes]
@@ -71,6 +107,9 @@ class Shown:
             composite.SetBackgroundVolumeID(volume_node.GetID())
             composite.SetLinkedControl(True)
             widget.sliceLogic().FitSliceToBackground()
+            if voxel is not None:
+                lps = geometry_of(volume_node).index_to_physical @ [*voxel, 1.0]
+                widget.mrmlSliceNode().JumpSliceByOffsetting(*world_position(volume_node, lps[:3]))
 
     def restore(self) -> None:
         """Views and segmentations as they were; the two results stay in the scene, hidden."""

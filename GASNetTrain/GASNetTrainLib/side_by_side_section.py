@@ -10,14 +10,14 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from GASNetLib.mask_box import Slices
+from GASNetLib.mask_box import Slices, box_of_both
 from GASNetSegmentLib.panel import LAID_OUT_MS
 from GASNetSegmentLib.result import Result
 from GASNetSegmentLib.worker_run import ProgressWidgets, WorkerRun
 
 from .choices import choice
 from .panel import TrainPanel
-from .side_by_side import LAYOUT, Shown, new_node
+from .side_by_side import LAYOUT, Shown, new_node, where_they_differ
 from .steps import Steps
 from .stepwise_drawing import StepwiseDrawing
 
@@ -161,9 +161,13 @@ class SideBySideSection:
             for _piece in Result.putting(volume, node, one.evidence, one.provenance, one.box):
                 yield 0
         if self._layouts is not None:
+            old, new = (one for _title, one in titled)
+            thresholds = [float(one.provenance["threshold"]) for one in (old, new)]
+            box = box_of_both(old.box, new.box)
+            voxel = yield from where_they_differ((old.evidence, new.evidence), thresholds, box)
             self._lay_out()
             yield LAID_OUT_MS
-            self._shown = Shown(volume, self._nodes)
+            self._shown = Shown(volume, self._nodes, voxel)
 
     def _lay_out(self) -> None:
         self._drawing.hold()

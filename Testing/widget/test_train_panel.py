@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import slicer
 
@@ -375,6 +376,10 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     assert Result.of(results[0]).provenance["model"] != Result.of(results[1]).provenance["model"]
     assert ui.sideBySideLabel.text.endswith("Right: evening, the new one.")
     assert right.GetOrientation() == "Axial" != orientation
+    marked = [Result.of(node).lesions > 0 for node in results]
+    differing = np.count_nonzero(marked[0] != marked[1], axis=(1, 2))
+    height = right.GetSliceToRAS().GetElement(2, 3) - phantom.geometry.origin[2]
+    assert differing[round(height / phantom.geometry.spacing[2])] == differing.max() > 0
     views = [layouts.sliceWidget(name).sliceView() for name in layouts.sliceViewNames()]
     host.wait_until(lambda: all(map(draws, views)), SECONDS, "all views draw again")
     ui.sideBySideBackButton.click()
