@@ -42,7 +42,11 @@ class DeploySection:
         self._task: Task | None = None
         self._compared: Path | None = None
         ui = self._ui
+        ui.compareTable.setColumnCount(1 + len(FIGURES))
         ui.compareTable.verticalHeader().setVisible(False)
+        fits, rest = qt.QHeaderView.ResizeToContents, qt.QHeaderView.Stretch
+        for column in range(1 + len(FIGURES)):
+            ui.compareTable.horizontalHeader().setSectionResizeMode(column, fits if column else rest)
         ui.candidateBox.connect("currentIndexChanged(int)", self.update)
         ui.compareButton.connect("clicked(bool)", self._compare)
         ui.compareCancelButton.connect("clicked(bool)", self._cancel)
@@ -121,7 +125,7 @@ class DeploySection:
     def _show(self, new: Path, found: dict) -> None:
         result = ComparisonTable.of(found)
         figures = (_("Dice"), _("Sensitivity"), _("Specificity"))  # in the order of FIGURES
-        headers = [_("Case"), *(_("{figure}\nin use → new").format(figure=figure) for figure in figures)]
+        headers = [_("Case"), *(_("{figure}\nin use\n→ new").format(figure=figure) for figure in figures)]
         rows = [
             [
                 case,
@@ -131,6 +135,7 @@ class DeploySection:
         ]
         rows.append([_("Mean"), *(_pair(*(result.mean(model, f) for model in range(2))) for f in FIGURES)])
         fill_table(self._ui.compareTable, headers, rows)
+        self._ui.compareTable.resizeRowsToContents()
         fit_height(self._ui.compareTable, ROWS_SHOWN)
         left_out = [
             _("{case} is left out: one of the models was trained on it.").format(case=c)
@@ -167,4 +172,4 @@ class DeploySection:
 
 
 def _pair(in_use: float | None, new: float | None) -> str:
-    return f"{number(in_use)} → {number(new)}"
+    return f"{number(in_use)}\n→ {number(new)}"  # two lines: three figures fit into a narrow panel
