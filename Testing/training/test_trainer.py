@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -179,9 +180,20 @@ def test_a_network_whose_gradients_float16_holds_is_updated_where_another_is_lef
     assert left_out["gradient_generator"] == pytest.approx(held["gradient_generator"], rel=0.01)
 
 
-@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="there is no C++ compiler")
-def test_compiled_networks_give_the_same_losses(tmp_path, monkeypatch):
+@pytest.fixture
+def compiling(tmp_path, monkeypatch):
+    """Networks are compiled in a folder of the test. What is loaded from there is forgotten: nobody can
+    import it again by its name, and PySide looks at all modules."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", None)):
+            del sys.modules[name]
+
+
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="there is no C++ compiler")
+def test_compiled_networks_give_the_same_losses(tmp_path, compiling):
     little = {"segmenter.channels": 2, "segmenter.levels": 2, "iterations": 3, "preview_every": 100}
     settings = changed(SMOKE, {**ABLATIONS["supervised"], **little})
     told = []
