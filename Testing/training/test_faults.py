@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -302,11 +303,31 @@ def test_losses_that_are_no_numbers_end_with_advice(tmp_path):
     assert codes(run) == ["nan"] * 3
 
 
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="there is no C++ compiler")
+def test_compiled_networks_give_the_same_losses(tmp_path):
+    little = {**ABLATIONS["supervised"], "segmenter.channels": 2, "segmenter.levels": 2, "iterations": 3}
+    told = []
+    for name, compiled in (("plain", False), ("compiled", True)):
+        run = prepared(tmp_path / name, {**little, "compile": compiled})
+        status, said = finish(run, TORCHINDUCTOR_CACHE_DIR=str(tmp_path / "kernels"))
+        assert status == 0, said
+        assert codes(run) == []
+        assert any((tmp_path / "kernels").rglob("*.so")) == compiled
+        told.append(losses(run))
+    assert len(told[0]) == 3
+    for plain, compiled in zip(*told, strict=True):
+        assert compiled == pytest.approx(plain, rel=1e-5)
+
+
+NO_COMPILER = {"PATH": "nowhere", "CXX": "nowhere"}
+PLAIN_ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
 @pytest.mark.skipif(os.name == "nt", reason="compilers are not found by PATH and CXX here")
-def test_without_a_compiler_the_networks_run_as_they_are_and_it_is_said(tmp_path, uninterrupted):
+@pytest.mark.parametrize("trouble", [NO_COMPILER, PLAIN_ASCII], ids=["no compiler", "ASCII"])
+def test_what_cannot_be_compiled_runs_as_it_is_and_it_is_said(tmp_path, uninterrupted, trouble):
     run = prepared(tmp_path / "run", {"compile": True})
-    nowhere = {"PATH": str(tmp_path), "CXX": str(tmp_path / "none")}
-    status, said = finish(run, TORCHINDUCTOR_CACHE_DIR=str(tmp_path / "compiled"), **nowhere)
+    status, said = finish(run, TORCHINDUCTOR_CACHE_DIR=str(tmp_path / "kernels"), **trouble)
     assert status == 0, said
     assert codes(run) == ["compile"]
     assert losses(run) == uninterrupted

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -19,14 +17,12 @@ from GASNetLib.run.folder import RunFolder
 from GASNetLib.training.batches import read_sample
 from GASNetLib.training.data_order import Draw
 from GASNetLib.training.distributed import World
-from GASNetLib.training.preparation import prepare_run
 from GASNetLib.training.presets import ABLATIONS, preset
-from GASNetLib.training.session import work_on
 from GASNetLib.training.settings import Settings, changed
 from GASNetLib.training.state import TrainingState, new_state
 from GASNetLib.training.trainer import Trainer, resume_state
 from GASNetLib.training.update import Updater
-from training.tiny_cohort import names_by_role, open_tiny_crops, tiny_cohort, tiny_crops
+from training.tiny_cohort import names_by_role, tiny_crops
 
 SMOKE = changed(preset("smoke"), {"precision": "float32"})
 
@@ -178,34 +174,6 @@ def test_a_network_whose_gradients_float16_holds_is_updated_where_another_is_lef
     held, left_out = updated(256.0), updated(2.0**13)
     assert set(held) - set(left_out) == {"gradient_segmenter"}
     assert left_out["gradient_generator"] == pytest.approx(held["gradient_generator"], rel=0.01)
-
-
-@pytest.fixture
-def compiling(tmp_path, monkeypatch):
-    """Networks are compiled in a folder of the test. What is loaded from there is forgotten: nobody can
-    import it again by its name, and PySide looks at all modules."""
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", None)):
-            del sys.modules[name]
-
-
-@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="there is no C++ compiler")
-def test_compiled_networks_give_the_same_losses(tmp_path, compiling):
-    little = {"segmenter.channels": 2, "segmenter.levels": 2, "iterations": 3, "preview_every": 100}
-    settings = changed(SMOKE, {**ABLATIONS["supervised"], **little})
-    told = []
-    for name, compiled in (("plain", False), ("compiled", True)):
-        chosen = changed(settings, {"compile": compiled})
-        run = prepare_run(tmp_path / name, tiny_cohort(), chosen, device="cpu")
-        assert work_on(run.path, open_crops=open_tiny_crops) == 0
-        assert run.state().warnings == ()
-        told.append(losses(run))
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
-    for (_, plain), (_, compiled) in zip(*told, strict=True):
-        assert compiled == pytest.approx(plain, rel=1e-5)
 
 
 @pytest.mark.parametrize("ablation", list(ABLATIONS))

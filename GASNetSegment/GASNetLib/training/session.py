@@ -92,10 +92,15 @@ def _reported(run: RunFolder, work: Callable[[Report], int]) -> int:
         if "CUDA" in str(error):
             said = str(error).splitlines()[0]
             return _failed(log, f"The GPU failed: {said}.", "Resume; on the CPU if it fails again.")
-        return _failed(log, f"Unexpected: {error!r}.", "The details are in run.log. Resume to try again.")
+        said = f"Unexpected: {_first_line(error)}."
+        return _failed(log, said, "The details are in run.log. Resume to try again.")
     finally:
         run.process_file.unlink(missing_ok=True)
         log.close()
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
 
 
 def _failed(log: EventLog, cause: str, advice: str) -> int:
@@ -187,12 +192,11 @@ def _compile(state: TrainingState, report: Report) -> None:
     """Compile the networks for where they are; what no compiler works for runs as it is."""
     try:
         torch.compile(lambda x: x + 1)(torch.ones(1, device=state.device))
-    except (RuntimeError, OSError) as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
+    except Exception as error:  # of any type: no compiler, no Triton, an ASCII locale
         report(
             "warning",
             iteration=state.progress.iteration,
-            cause=f"The networks cannot be compiled ({reason}).",
+            cause=f"The networks cannot be compiled ({_first_line(error)}).",
             advice="They run as they are, more slowly. Compiling takes a C++ compiler, on a GPU Triton.",
             code="compile",
         )
