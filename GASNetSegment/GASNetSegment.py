@@ -50,3 +50,13 @@ class GASNetSegment(ScriptedLoadableModule):
         terminology.register(slicer.modules.terminologies.logic(), Path(self.resourcePath("")))
         sample_data.register(Path(self.resourcePath("Icons")))
         comparison_layout.register()
+        window = slicer.util.mainWindow()
+        if window is not None:
+            window.moduleSelector().connect("moduleSelected(QString)", self.onModuleSelected)
+
+    def onModuleSelected(self, name: str) -> None:
+        """Slicer that is closed first leaves its last module, then keeps its layout for the next start."""
+        if not name:
+            from GASNetSegmentLib.own_layouts import own_layouts  # which a reload makes anew
+
+            own_layouts.put_back()

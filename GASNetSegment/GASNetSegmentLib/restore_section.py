@@ -11,6 +11,7 @@ from GASNetLib.errors import ModelError
 
 from . import comparison_layout
 from .comparison_layout import LAYOUT
+from .own_layouts import own_layouts
 from .panel import LAID_OUT_MS, Panel, single_shot
 from .restored import Restored
 from .result import Result
@@ -23,7 +24,6 @@ class RestoreSection:
     def __init__(self, panel: Panel, options: Callable[[], dict]) -> None:
         self._panel, self._ui, self._options = panel, panel.ui, options
         self._result: Result | None = None
-        self._layout_before = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
         self._position = (0.0, 0.0, 0.0)
         self._align_later = single_shot(LAID_OUT_MS, self._align)
         ui = self._ui
@@ -112,15 +112,14 @@ class RestoreSection:
         self._show_filled(not wanted)
         if not wanted:
             if self._layouts is not None and self._layouts.layout == LAYOUT:
-                self._layouts.setLayout(self._layout_before)
+                own_layouts.put_back()
             return
         with self._panel.problems_shown():
             restored = self._restored()
-            if self._layouts.layout != LAYOUT:
-                self._layout_before = self._layouts.layout
             to_ras = self._layouts.sliceWidget("Red").mrmlSliceNode().GetSliceToRAS()
             self._position = [to_ras.GetElement(row, 3) for row in range(3)]
-            comparison_layout.show((restored.ct, restored.healthy, restored.difference))
+            nodes = (restored.ct, restored.healthy, restored.difference)
+            own_layouts.show(lambda: comparison_layout.show(nodes))
             self._align_later.start()
 
     def _align(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import slicer
 
 from GASNetLib.run.events import Event
+from GASNetSegmentLib.own_layouts import own_layouts
 
 from . import curve_words
 from .chart_axes import ChartAxes
@@ -20,7 +21,7 @@ PLOT_VIEW = "PlotView1"
 
 
 class CurvesSection:
-    """Button and choice of the chart; when the button is up again, the layout is as it was before."""
+    """Button and choice of the chart; when the button is up again, the layout is the person's."""
 
     def __init__(self, panel: TrainPanel, draw: Callable[[], None]) -> None:
         """
@@ -30,13 +31,16 @@ class CurvesSection:
         self._ui, self._draw = panel.ui, draw
         self._curves: Curves | None = None
         self._axes = ChartAxes()
-        self._layout_before: int | None = None
+        self._layout: int | None = None
+        self._layouts = slicer.app.layoutManager()
         self._drawing = StepwiseDrawing()
         self._steps = Steps(panel.problems_shown)
         for key in CHARTS:
             self._ui.chartBox.addItem(curve_words.chart_title(key))
         self._ui.curvesButton.connect("toggled(bool)", self._toggled)
         self._ui.chartBox.connect("currentIndexChanged(int)", self._choose_chart)
+        if self._layouts is not None:
+            self._layouts.connect("layoutChanged(int)", self._on_layout)
 
     def show(self, name: str, events: Sequence[Event]) -> bool:
         """Draw what is new in the history of a training; True once all of it is drawn."""
@@ -60,16 +64,27 @@ class CurvesSection:
         self._steps.drop()
         self._drawing.finish()
 
+    def close(self) -> None:
+        """The panel goes away."""
+        self.drop()
+        if self._layouts is not None:
+            self._layouts.disconnect("layoutChanged(int)", self._on_layout)
+
     def _toggled(self, shown: bool) -> None:
-        manager = slicer.app.layoutManager()
         if shown:
-            self._layout_before = manager.layout if manager is not None else None
             self._steps.begin(self._showing())
-        elif manager is not None and self._layout_before is not None:
-            self._steps.drop()
+            return
+        self._steps.drop()
+        ours, self._layout = self._layout, None
+        if ours is not None and self._layouts.layout == ours:
             self._drawing.hold()
-            manager.setLayout(self._layout_before)
+            own_layouts.put_back()
             self._drawing.draw()
+
+    def _on_layout(self, layout: int) -> None:
+        """Another layout was chosen, by a person or for something else."""
+        if self._layout not in (None, layout):
+            self._ui.curvesButton.checked = False
 
     def _showing(self) -> Iterator[int]:
         """In steps, for all together would keep Slicer from answering for too long."""
@@ -88,9 +103,10 @@ class CurvesSection:
         self._draw()
 
     def _choose_chart(self) -> None:
-        if self._curves is None or not self._ui.curvesButton.checked or slicer.app.layoutManager() is None:
+        if self._curves is None or not self._ui.curvesButton.checked or self._layouts is None:
             return
-        slicer.modules.plots.logic().ShowChartInLayout(self._chart)
+        show = slicer.modules.plots.logic().ShowChartInLayout
+        self._layout = own_layouts.show(lambda: show(self._chart))
         self._axes.forget()
         self._fit()
 

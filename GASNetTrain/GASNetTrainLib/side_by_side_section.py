@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GASNetLib.mask_box import Slices, box_of_both
+from GASNetSegmentLib.own_layouts import own_layouts
 from GASNetSegmentLib.panel import LAID_OUT_MS
 from GASNetSegmentLib.result import Result
 from GASNetSegmentLib.worker_run import ProgressWidgets, WorkerRun
@@ -51,7 +52,6 @@ class SideBySideSection:
         self._shown: Shown | None = None
         self._possible = False
         self._layouts = slicer.app.layoutManager()
-        self._layout_before = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
         self._drawing = StepwiseDrawing()
         self._steps = Steps(panel.problems_shown, self._steps_ended)
         ui = self._ui
@@ -85,10 +85,11 @@ class SideBySideSection:
         self._ui.sideBySideBackButton.visible = self._shown is not None
 
     def back(self) -> None:
-        """Show what was shown before, in its layout."""
+        """Back to the person's layout, and to what it showed."""
         if self._shown is not None:
             self._drawing.hold()
-            self._layouts.setLayout(self._layout_before)
+            own_layouts.put_back()
+            self._let_go()
             self._drawing.draw()
 
     def abandon(self) -> None:
@@ -171,9 +172,7 @@ class SideBySideSection:
 
     def _lay_out(self) -> None:
         self._drawing.hold()
-        if self._layouts.layout != LAYOUT:
-            self._layout_before = self._layouts.layout
-        self._layouts.setLayout(LAYOUT)
+        own_layouts.show(lambda: self._layouts.setLayout(LAYOUT))
 
     def _steps_ended(self) -> None:
         self._drawing.draw()
@@ -185,7 +184,12 @@ class SideBySideSection:
 
     def _on_layout(self, layout: int) -> None:
         """Another layout was chosen, perhaps with Slicer's own button."""
-        if layout != LAYOUT and self._shown is not None:
+        if layout != LAYOUT:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Views and segmentations as they were."""
+        if self._shown is not None:
             self._shown.restore()
             self._shown = None
             self._say("")

@@ -92,13 +92,13 @@ class WatchSection:
         self.look()
         self._timer.start()
 
-    def stop(self) -> None:
-        """Look no more; the trainings go on."""
+    def close(self) -> None:
+        """The panel goes away; the trainings go on."""
         self._timer.stop()
-        self.drop_curves()
+        self._curves.close()
 
     def drop_curves(self) -> None:
-        """The scene closes, or the panel goes away."""
+        """The scene closes."""
         self._curves.drop()
 
     def take(self, run: RunHandle) -> None:

@@ -55,7 +55,7 @@ class GASNetTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """The module goes away (reload, Slicer ends): tasks end, trainings go on."""
-        self.watch.stop()
+        self.watch.close()
         self.side_by_side.close()
         self.removeObservers()
         self.panel.close()

@@ -454,6 +454,9 @@ def test_restored_healthy_side_by_side_and_the_layout_before(host, with_generato
     assert layouts.layout != before
     layouts.setLayout(before)  # by Slicer's own button
     assert not panel.ui.compareButton.checked
+    panel.ui.compareButton.click()
+    slicer.util.selectModule("")  # as Slicer that is closed does before it keeps its layout
+    assert layouts.layout == before and not panel.ui.compareButton.checked
 
 
 def test_restoring_looks_for_the_lungs_in_the_way_that_is_chosen(host, with_generator, shown):

@@ -363,7 +363,9 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     assert slicer.util.getNodesByClass("vtkMRMLSegmentationNode") == []
 
     layouts = slicer.app.layoutManager()
-    earlier = layouts.layout
+    persons = layouts.layout
+    ui.curvesButton.click()
+    shown_chart(host)
     right = layouts.sliceWidget("Yellow").mrmlSliceNode()
     orientation = right.GetOrientation()
     ui.sideBySideButton.click()
@@ -374,6 +376,7 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     views = [node.GetDisplayNode().GetNthViewNodeID(0) for node in results]
     assert views == ["vtkMRMLSliceNodeRed", "vtkMRMLSliceNodeYellow"]
     assert Result.of(results[0]).provenance["model"] != Result.of(results[1]).provenance["model"]
+    assert not ui.curvesButton.checked
     assert ui.sideBySideLabel.text.endswith("Right: evening, the new one.")
     assert right.GetOrientation() == "Axial" != orientation
     marked = [Result.of(node).lesions > 0 for node in results]
@@ -383,7 +386,7 @@ def test_check_train_watch_compare_deploy_and_roll_back(host, filled, tmp_path):
     views = [layouts.sliceWidget(name).sliceView() for name in layouts.sliceViewNames()]
     host.wait_until(lambda: all(map(draws, views)), SECONDS, "all views draw again")
     ui.sideBySideBackButton.click()
-    assert layouts.layout == earlier and right.GetOrientation() == orientation
+    assert layouts.layout == persons and right.GetOrientation() == orientation
     assert not any(node.GetDisplayNode().GetVisibility() for node in results)
     assert ui.sideBySideBackButton.isHidden()
 
@@ -523,6 +526,39 @@ def test_a_zoomed_chart_stays_as_it_is_while_the_training_goes_on(host, panel, t
     await_axes(7)
     assert chart.GetXAxisRangeAuto()
     folder.process_file.unlink()
+
+
+def test_layout_of_the_curves_is_not_kept_for_the_next_start_of_slicer(host, panel, tmp_path):
+    """Slicer keeps the layout that it is closed in, whatever module is shown; it leaves that one first."""
+    ui, layouts = panel.ui, slicer.app.layoutManager()
+    host.startup_completed()
+    layouts.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    panel.watch.take(panel.logic.openRun(run_folder(tmp_path / "night", STARTED, losses(1), DONE).path))
+    ui.curvesButton.click()
+    shown_chart(host)
+    slicer.util.selectModule("Data")
+    assert layouts.layout != slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+
+    slicer.util.selectModule("")
+
+    assert layouts.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+    assert not ui.curvesButton.checked
+
+
+def test_layout_that_a_person_chooses_takes_the_place_of_the_curves_and_stays(host, panel, tmp_path):
+    ui, layouts = panel.ui, slicer.app.layoutManager()
+    panel.watch.take(panel.logic.openRun(run_folder(tmp_path / "night", STARTED, losses(1), DONE).path))
+    ui.curvesButton.click()
+    shown_chart(host)
+    chosen = slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+
+    layouts.setLayout(chosen)  # by Slicer's own button
+
+    assert layouts.layout == chosen and not ui.curvesButton.checked
+    ui.curvesButton.click()
+    host.wait_until(lambda: layouts.layout != chosen, SECONDS, "the curves come back")
+    ui.curvesButton.click()
+    assert layouts.layout == chosen
 
 
 def test_collapse_and_bad_ends_are_told_with_what_to_do_and_what_is_saved(host, panel, tmp_path):
