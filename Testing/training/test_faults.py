@@ -349,6 +349,70 @@ def test_too_little_memory_even_for_one_volume_ends_with_advice(tmp_path):
     assert "too small even for one volume" in run.state().cause
 
 
+LOST = "unspecified launch failure"
+SEARCH = "Search for `cudaErrorLaunchFailure' in https://docs.nvidia.com/cuda for more information."
+STEPS_OF_AN_ITERATION = 3
+"""Of the optimizers of D, S and G, with one update of D."""
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause"),
+    [
+        (f"AcceleratorError: CUDA error: {LOST}\n{SEARCH}\n", f"The GPU failed: CUDA error: {LOST}."),
+        (
+            "RuntimeError: cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+            "The GPU failed: cuDNN error: CUDNN_STATUS_EXECUTION_FAILED.",
+        ),
+        (
+            "RuntimeError: CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`",
+            "The GPU failed: CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`.",
+        ),
+    ],
+    ids=["device", "cuDNN", "cuBLAS"],
+)
+def test_a_gpu_that_is_lost_in_mid_run_is_told_with_advice_and_costs_what_came_after_the_checkpoint(
+    tmp_path, uninterrupted, failure, cause
+):
+    """What PyTorch raises then is raised by every operation from the fourth iteration on."""
+    run = prepared(tmp_path / "run", {"checkpoint_seconds": 0.0})
+    status, said = finish(run, FAILURE=failure, STEPS=str(3 * STEPS_OF_AN_ITERATION + 1))
+    assert status == 1 and "Traceback" in said, said
+    state = run.state()
+    assert (state.state, state.iteration) == ("failed", 3)
+    assert (state.cause, state.advice) == (cause, "Resume; on the CPU if it fails again.")
+    assert run.process() is None and not run.process_file.exists()
+    assert latest_checkpoint(run.checkpoints)[0].progress["iteration"] == 3
+    assert finish(run)[0] == 0
+    assert run.state().state == "done"
+    assert losses(run) == uninterrupted
+
+
+def test_too_little_memory_outside_an_update_is_told_with_advice(tmp_path, uninterrupted):
+    run = prepared(tmp_path / "run")
+    lacking = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB."
+    failure = f"OutOfMemoryError: {lacking}"
+    assert finish(run, FAILURE=failure, STEPS=str(2 * STEPS_OF_AN_ITERATION))[0] == 1
+    state = run.state()
+    assert (state.state, state.cause) == ("failed", f"The memory is too small: {lacking}")
+    assert state.advice == "Close other programs, then resume."
+    assert finish(run)[0] == 0
+    assert losses(run) == uninterrupted
+
+
+def test_a_gpu_that_does_not_work_is_told_before_anything_is_computed(tmp_path, uninterrupted):
+    run = prepared(tmp_path / "run")
+    config = json.loads(run.config_file.read_text())
+    run.config_file.write_text(json.dumps({**config, "device": "cuda"}))
+    status, said = finish(run, CUDA_VISIBLE_DEVICES="")
+    assert status == 1 and "Traceback" not in said, said
+    state = run.state()
+    assert state.state == "failed" and "GPU cannot be used" in state.cause and "CPU" in state.advice
+    assert not run.process_file.exists()
+    on_cpu = [sys.executable, str(WORKER), str(run.path), "cpu"]
+    assert subprocess.run(on_cpu, env={**os.environ, "OMP_NUM_THREADS": "1"}).returncode == 0
+    assert losses(run) == uninterrupted
+
+
 TWO_PROCESSES = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 
 

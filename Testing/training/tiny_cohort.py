@@ -1,5 +1,5 @@
 """A cohort of tiny lungs as arrays, and a worker that trains on it in a real process:
-``python tiny_cohort.py RUN``.
+``python tiny_cohort.py RUN [DEVICE]``.
 """
 
 from __future__ import annotations
@@ -87,8 +87,34 @@ def leave_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (taken + megabytes * 2**20,) * 2)
 
 
+def fail_after(steps: int, kind: str, text: str) -> None:
+    """After so many steps of optimizers every operation of PyTorch fails, as on a GPU that is lost.
+
+    Args:
+        kind: name of the exception in torch, or of one of Python's.
+    """
+    import builtins
+
+    import torch
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Lost(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, arguments=(), options=None):
+            raise (getattr(torch, kind, None) or getattr(builtins, kind))(text)
+
+    def count(optimizer, arguments, options) -> None:
+        nonlocal steps
+        steps -= 1
+        if steps == 0:
+            Lost().__enter__()
+
+    register_optimizer_step_post_hook(count)
+
+
 def open_crops_of_a_worker(cohort, cache, progress, cancelled) -> Mapping:
-    """As :func:`open_tiny_crops`, on one core, in PREPARE_SECONDS, with MEMORY_LEFT (MB) afterwards."""
+    """As :func:`open_tiny_crops`, on one core, in PREPARE_SECONDS; afterwards with MEMORY_LEFT (MB), or with
+    FAILURE (class and text of an exception) after STEPS of the optimizers."""
     import torch
 
     from GASNetLib.errors import Cancelled
@@ -102,10 +128,12 @@ def open_crops_of_a_worker(cohort, cache, progress, cancelled) -> Mapping:
         time.sleep(0.1)
     if "MEMORY_LEFT" in os.environ:
         leave_memory(int(os.environ["MEMORY_LEFT"]))
+    if "FAILURE" in os.environ:
+        fail_after(int(os.environ["STEPS"]), *os.environ["FAILURE"].split(": ", 1))
     return open_tiny_crops(cohort, cache, progress, cancelled)
 
 
 if __name__ == "__main__":
     from GASNetLib.training.worker import work_in_turn
 
-    sys.exit(work_in_turn(sys.argv[1], open_crops=open_crops_of_a_worker))
+    sys.exit(work_in_turn(*sys.argv[1:3], open_crops=open_crops_of_a_worker))

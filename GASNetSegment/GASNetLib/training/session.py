@@ -28,9 +28,13 @@ from .preparation import LEARNED_FROM, parent_file
 from .settings import Settings, from_data
 from .state import TrainingState, check_architectures, new_state
 from .trainer import Report, Trainer, resume_state
+from .update import lacks_memory
 
 OpenCrops = Callable[..., Crops]
 """As :func:`GASNetLib.cohort.crop_cache.open_crops`: cohort, cache folder, ``progress=``, ``cancelled=``."""
+
+GPU_LIBRARIES = ("CUDA error", "cuDNN error", "NCCL error", "Triton Error [CUDA]")
+"""How errors begin that the libraries on a GPU report; PyTorch has a class of its own for the first only."""
 
 PREPARED_SECONDS = 1.0
 """Shortest time between two ``prepared`` events."""
@@ -56,17 +60,21 @@ def work_on(
     try:
         run = RunFolder.open(path)
         settings = from_data(run.config()["settings"])
-        with joined_world(device or run.config()["device"]) as (world, own_device):
-            if own_device.type == "cpu":
-                keep_freed_memory()
+        try:
+            with joined_world(device or run.config()["device"]) as (world, own_device):
+                if own_device.type == "cpu":
+                    keep_freed_memory()
 
-            def work(report: Report) -> int:
-                return _train(run, settings, world, own_device, report, open_crops, asked)
+                def work(report: Report) -> int:
+                    return _train(run, settings, world, own_device, report, open_crops, asked)
 
-            if not world.leads:
-                return work(lambda kind, **fields: None)
+                if not world.leads:
+                    return work(lambda kind, **fields: None)
+                with exclusive(run.lock_file):
+                    return _reported(run, work)
+        except ResourceError as error:  # the device does not work
             with exclusive(run.lock_file):
-                return _reported(run, work)
+                return _reported(run, _refusal(error))
     except RunError as error:
         print(error, file=sys.stderr)
         return 2
@@ -89,14 +97,27 @@ def _reported(run: RunFolder, work: Callable[[Report], int]) -> int:
         return _failed(log, f"The disk failed: {error}.", "Free disk space, check the path, then resume.")
     except Exception as error:  # the last line of defence: no failure without a word
         traceback.print_exc()
-        if "CUDA" in str(error):
-            said = str(error).splitlines()[0]
-            return _failed(log, f"The GPU failed: {said}.", "Resume; on the CPU if it fails again.")
-        said = f"Unexpected: {_first_line(error)}."
-        return _failed(log, said, "The details are in run.log. Resume to try again.")
+        return _failed(log, *_explained(error))
     finally:
         run.process_file.unlink(missing_ok=True)
         log.close()
+
+
+def _refusal(error: GASNetError) -> Callable[[Report], int]:
+    def refuse(report: Report) -> int:
+        raise error
+
+    return refuse
+
+
+def _explained(error: Exception) -> tuple[str, str]:
+    """Cause and advice, from what PyTorch says. No tensor is touched: a GPU that is lost fails at each."""
+    said = str(error).partition("\n")[0].rstrip(".")
+    if lacks_memory(error):
+        return f"The memory is too small: {said}.", "Close other programs, then resume."
+    if isinstance(error, torch.AcceleratorError) or said.startswith(GPU_LIBRARIES):
+        return f"The GPU failed: {said}.", "Resume; on the CPU if it fails again."
+    return f"Unexpected: {_first_line(error)}.", "The details are in run.log. Resume to try again."
 
 
 def _first_line(error: Exception) -> str:

@@ -100,7 +100,7 @@ class Updater:
                     self._state.optimizers[name].zero_grad()
                 losses = self._accumulated(samples, active, trained)
             except (RuntimeError, MemoryError) as error:
-                if not _lacks_memory(error):
+                if not lacks_memory(error):
                     raise
                 failure = str(error).splitlines()[0] if str(error) else "out of memory"
             # Outside the except clause: there the error still holds the tensors of the failed attempt.
@@ -173,7 +173,8 @@ def _divisor(number: int, most: int) -> int:
     return max(divisor for divisor in range(1, min(most, number) + 1) if number % divisor == 0)
 
 
-def _lacks_memory(error: BaseException) -> bool:
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error of PyTorch says that there was too little memory, whoever's."""
     if isinstance(error, GASNetError):
         return False
     known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
