@@ -115,6 +115,12 @@ class RunHandle:
         """How fast it goes or went, as of the last look; None before its first iteration."""
         return self._pace
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it is made for a GPU, or found one when it was at work last, as far as events are read."""
+        started = [event["device"] for event in self._events if event["kind"] == "started"]
+        return self.config["device"] == "cuda" or started[-1:] not in ([], ["cpu"])
+
     def log(self) -> str:
         """The end of what the process printed."""
         try:
@@ -143,11 +149,12 @@ class RunHandle:
 
     # --- acting -------------------------------------------------------------------------------------------
 
-    def resume(self, after: Sequence[RunHandle] = ()) -> None:
+    def resume(self, after: Sequence[RunHandle] = (), device: str = "") -> None:
         """Start a process that goes on from the last checkpoint and outlives this program.
 
         Args:
             after: trainings that it is to wait for; they may be waiting themselves.
+            device: ``auto``, ``cpu`` or ``cuda``; default: that which the training was made for.
 
         Raises:
             RunError: it is running, or it is done. ResourceError: the folder cannot be written to.
@@ -157,7 +164,8 @@ class RunHandle:
             advice = "Start a new training from its model." if state == "done" else "Stop it first."
             raise RunError(f"The training {self.name} is {state}.", advice)
         self._size_at_launch = self._written()[0]
-        command = self._interpreter.command("GASNetLib.training", str(self.path))
+        arguments = (str(self.path), *filter(None, [device]))
+        command = self._interpreter.command("GASNetLib.training", *arguments)
         launch(self.folder, command, self._interpreter.environment, [run.folder for run in after])
 
     def stop(self, patience: float = STOP_PATIENCE_S) -> str:

@@ -77,6 +77,7 @@ class WatchSection:
         ui.endNowButton.connect("clicked(bool)", self._end_now)
         ui.resumeButton.connect("clicked(bool)", self._resume)
         ui.resumeLaterButton.connect("clicked(bool)", self._resume_later)
+        ui.resumeOnCpuButton.connect("clicked(bool)", self._resume_on_cpu)
         ui.openRunButton.connect("clicked(bool)", self._open)
         self._timer = qt.QTimer()
         self._timer.setInterval(LOOK_MS)
@@ -199,6 +200,7 @@ class WatchSection:
         self._ui.runProgress.value = round(100 * share)
         self._show_preview(run)
         events, complete = run.events_so_far(end - time.monotonic())
+        self._ui.resumeOnCpuButton.visible = state.state in RESUMABLE and run.on_gpu
         self._log.show(run, state, events, complete)
         all_drawn = self._curves.show(run.name, events)
         return not (complete and all_drawn)
@@ -235,15 +237,18 @@ class WatchSection:
         self.look()
 
     def _resume(self) -> None:
-        self._go_on(queued=False)
+        self._go_on()
 
     def _resume_later(self) -> None:
         self._go_on(queued=True)
 
-    def _go_on(self, queued: bool) -> None:
+    def _resume_on_cpu(self) -> None:
+        self._go_on(device="cpu")
+
+    def _go_on(self, queued: bool = False, device: str = "") -> None:
         self._panel.clear_problem()
         with self._panel.problems_shown():
-            self.chosen.resume(self._panel.logic.working() if queued else ())
+            self.chosen.resume(self._panel.logic.working() if queued else (), device)
         self.look()
 
     def _open(self) -> None:

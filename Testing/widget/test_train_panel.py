@@ -16,17 +16,21 @@ import slicer
 
 from dicom_database import DicomDatabase
 from GASNetLib.cohort import ROLES
+from GASNetLib.device import gpu_problem
 from GASNetLib.phantom import make_phantom, write_phantom
 from GASNetLib.run.events import EventLog
 from GASNetLib.run.folder import RunFolder
 from GASNetLib.run.process import identity_of, own_identity, write_identity
+from GASNetLib.training.preparation import prepare_run
 from GASNetLib.training.presets import PRESETS
-from GASNetLib.training.settings import as_data
+from GASNetLib.training.settings import as_data, changed
 from GASNetSegmentLib.ct_nodes import volume_node_of
 from GASNetSegmentLib.result import Result
 from GASNetTrainLib.known_runs import KnownRuns
+from GASNetTrainLib.processes import Interpreter
 from scene_samples import write_tiny_model
-from train_samples import LONG, write_tiny_cohort
+from train_samples import LONG, SHORT, write_tiny_cohort
+from training import tiny_cohort
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 300
@@ -589,10 +593,51 @@ def test_collapse_and_bad_ends_are_told_with_what_to_do_and_what_is_saved(host, 
 
     tell("checkpoint", iteration=4, file="iteration-4.pt", best=False)
     tell("error", cause="The disk is full.", advice="Free disk space.")
+    assert ui.resumeOnCpuButton.isHidden()  # it ran there
     saved = "All up to the checkpoint of iteration 4 is saved; Resume goes on from there."
     is_told(ui.stateLabel, f"The disk is full. Free disk space. {saved}")
     is_told(ui.noticeLabel, "The disk is full.")
     assert column(ui.runsTable, 1) == ["failed"] and "The disk is full." in ui.logEdit.toPlainText()
+
+
+def test_gpu_that_is_lost_in_mid_run_is_told_with_what_to_do_and_what_is_saved(host, panel, tmp_path):
+    """A real worker, in which all operations fail from the second iteration on as PyTorch's do then."""
+    ui, settings = panel.ui, changed(PRESETS["smoke"], {**SHORT, "checkpoint_seconds": 0.0})
+    run = prepare_run(tmp_path / "night", tiny_cohort.tiny_cohort(), settings, device="cpu")
+    python = Interpreter.of_slicer(slicer.app.slicerHome)
+    failure = {"FAILURE": "AcceleratorError: CUDA error: unspecified launch failure", "STEPS": "4"}
+    worker = subprocess.Popen(
+        [python.executable, tiny_cohort.__file__, str(run.path)],
+        env={**python.environment, **failure},
+        stderr=run.log_file.open("w"),
+    )
+    panel.watch.take(panel.logic.openRun(run.path))
+    host.wait_until(lambda: column(ui.runsTable, 1) == ["failed"], SECONDS, "it fails")
+    assert worker.wait(SECONDS) == 1
+
+    told = "The GPU failed: CUDA error: unspecified launch failure. Resume; on the CPU if it fails again."
+    saved = "All up to the checkpoint of iteration 1 is saved; Resume goes on from there."
+    assert f"{told} {saved}" in ui.stateLabel.text
+    assert f"night: {told}" in ui.noticeLabel.text
+    assert told in ui.logEdit.toPlainText() and "Traceback" in ui.logEdit.toPlainText()
+    assert ui.resumeButton.enabled and not ui.stopButton.enabled
+
+
+def test_training_without_the_gpu_that_it_is_made_for_is_told_and_goes_on_on_the_cpu(host, filled):
+    if gpu_problem() is None:
+        pytest.skip("there is a GPU here")
+    ui = filled.ui
+    accept(filled.cohort)
+    choose(ui.presetBox, "smoke")
+    choose(ui.deviceBox, "cuda")
+    ui.trainButton.click()
+    host.wait_until(lambda: column(ui.runsTable, 1) == ["failed"], SECONDS, "it fails")
+    assert "The GPU cannot be used" in ui.stateLabel.text and "Choose the CPU" in ui.stateLabel.text
+    assert "Nothing was saved yet; Resume begins anew." in ui.stateLabel.text
+
+    ui.resumeOnCpuButton.click()
+    host.wait_until(lambda: column(ui.runsTable, 1) == ["done"], SECONDS, "it is done on the CPU")
+    assert "on cpu" in ui.logEdit.toPlainText() and ui.resumeOnCpuButton.isHidden()
 
 
 def test_tables_are_as_high_as_their_rows_up_to_a_limit(panel):
