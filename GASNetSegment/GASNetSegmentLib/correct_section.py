@@ -58,14 +58,14 @@ class CorrectSection:
         self._ui.originalButton.connect("clicked(bool)", self._back_to_original)
 
     def enter(self) -> None:
-        """The module is shown: the editor's keys and views belong to it."""
+        """The module is shown: the editor's views belong to it, and its keys if it is seen."""
         self.editor.setMRMLSegmentEditorNode(_editor_node())
         node = _editor_node()
         self._theirs = Masking(node.GetOverwriteMode(), node.GetMaskMode(), node.GetMaskSegmentID() or "")
         self._stop_watching()
         self._editor_tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_editor)
         self.editor.setupViewObservations()
-        self.editor.installKeyboardShortcuts()
+        self._set_keys()
         self.show(self._result)
 
     def exit(self) -> None:
@@ -110,7 +110,15 @@ class CorrectSection:
         self.show_original()
         self.show_changes()
 
+    def _set_keys(self) -> None:
+        """The editor hears its keys while the section is open: else they would give it a brush unseen."""
+        if self._theirs is not None and not self._ui.correctSection.collapsed:
+            self.editor.installKeyboardShortcuts()
+        else:
+            self.editor.uninstallKeyboardShortcuts()
+
     def _on_collapsed(self, collapsed: bool) -> None:
+        self._set_keys()
         if collapsed:
             self.editor.setActiveEffect(None)  # a brush that nobody sees must not paint
         elif self._result is not None and self._theirs is not None:

@@ -842,17 +842,24 @@ def test_slicer_that_is_closed_in_mid_run_leaves_nothing(only_in_the_host, host,
     assert not psutil.pid_exists(pid)
 
 
-def test_keys_and_views_are_the_editors_only_while_the_module_is_shown(only_in_the_host, host, panel):
-    calls = []
-    editor = panel.correct.editor._qt
-    for name in ("installKeyboardShortcuts", "uninstallKeyboardShortcuts", "removeViewObservations"):
-        original = getattr(editor, name)
-        setattr(editor, name, lambda *a, name=name, original=original: (calls.append(name), original(*a))[1])
+def test_keys_are_the_editors_only_while_it_is_seen_and_views_while_the_module_is(
+    only_in_the_host, host, panel, shown
+):
+    editor, section = panel.correct.editor._qt, panel.ui.correctSection
+    assert section.collapsed and not editor.shortcuts_installed and editor.views_observed
+    section.collapsed = False
+    assert editor.shortcuts_installed
+    section.collapsed = True  # a key would take a brush that nobody sees
+    assert not editor.shortcuts_installed
+    section.collapsed = False
 
     host.leave_module()
-    assert calls == ["uninstallKeyboardShortcuts", "removeViewObservations"]
+    assert not editor.shortcuts_installed and not editor.views_observed
+    section.collapsed = True
+    section.collapsed = False
+    assert not editor.shortcuts_installed
     host.open_module(NAME)
-    assert calls[-1] == "installKeyboardShortcuts"
+    assert editor.shortcuts_installed and editor.views_observed
 
 
 def test_scene_saved_and_loaded_shows_its_result(host, panel, shown, tmp_path):
