@@ -115,13 +115,7 @@ class WorkerRun:
 
     def _progress(self, stage: str, share: float) -> None:
         self._widgets.bar.value = round(100 * share)
-        spent = time.monotonic() - self._run.started
-        left = spent * (1 - share) / share if share >= TRUSTED_SHARE else None
-        self._widgets.stage.text = (
-            stage
-            if left is None
-            else _("{stage}, about {seconds:.0f} s left").format(stage=stage, seconds=left)
-        )
+        self._widgets.stage.text = stage_in_words(stage, share, time.monotonic() - self._run.started)
 
     def _end(self) -> None:
         self._run = None
@@ -133,3 +127,11 @@ class WorkerRun:
         for widget in (self._widgets.bar, self._widgets.cancel):
             widget.visible = self.running
         self._widgets.cancel.enabled = self.running
+
+
+def stage_in_words(stage: str, share: float, seconds: float) -> str:
+    """What is being done, and how long the rest takes if it goes on as in the seconds so far."""
+    if share < TRUSTED_SHARE:
+        return stage
+    left = seconds * (1 - share) / share
+    return _("{stage}, about {seconds:.0f} s left").format(stage=stage, seconds=left)

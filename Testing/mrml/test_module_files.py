@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -25,6 +26,26 @@ def test_list_equals_the_files_on_disk(variable, pattern):
     files = {path.relative_to(MODULE).as_posix() for path in MODULE.rglob(pattern) if path.is_file()}
 
     assert sorted(listed(variable)) == sorted(files)
+
+
+WITHOUT_WORDS = (
+    "QWidget",
+    "QFrame",
+    "QLabel",
+    "QProgressBar",
+    "qMRMLWidget",
+    "ctkCollapsibleButton",
+    "ctkCollapsibleGroupBox",
+)
+"""What a person does not work with, and sections, which their titles explain."""
+
+
+@pytest.mark.parametrize("name", ["GASNetSegment", "GASNetTrain"])
+def test_everything_that_a_person_works_with_has_a_tooltip(name):
+    tree = ElementTree.parse(REPOSITORY / name / "Resources" / "UI" / f"{name}.ui")
+    widgets = [w for w in tree.iter("widget") if w.get("class") not in WITHOUT_WORDS]
+    assert len(widgets) > 20
+    assert [w.get("name") for w in widgets if w.find("property[@name='toolTip']") is None] == []
 
 
 def test_module_is_discovered_without_the_packages_that_it_installs_later(tmp_path):

@@ -130,8 +130,15 @@ def test_one_click_with_the_real_worker(host, panel, ct):
     assert panel.ui.segmentButton.enabled
     panel.ui.segmentButton.click()
     assert panel.ui.cancelButton.enabled and not panel.ui.segmentButton.enabled
-    host.wait_until(lambda: panel.ui.progressBar.value > 0, SECONDS, "progress")
-    host.wait_until(lambda: not panel.segment.run.running, SECONDS, "the run")
+    said, label = set(), panel.ui.stageLabel
+
+    def ended():
+        said.add((panel.ui.progressBar.value, label.text))
+        return not panel.segment.run.running
+
+    host.wait_until(ended, SECONDS, "the run")
+    assert len({value for value, _text in said}) > 2
+    assert "Finding the lungs" in {text.partition(",")[0] for _value, text in said}
 
     node = panel.panel.parameters.segmentation
     assert node.GetName() == "CT lesions"
@@ -139,6 +146,13 @@ def test_one_click_with_the_real_worker(host, panel, ct):
     wait_for_figures(host, panel)
     assert "tiny" in panel.ui.provenanceLabel.text
     assert panel.ui.segmentButton.enabled
+
+
+def test_time_left_is_told_as_soon_as_it_can_be_known(panel):
+    from GASNetSegmentLib.worker_run import stage_in_words
+
+    assert stage_in_words("Reading", 0.05, 1.0) == "Reading"
+    assert stage_in_words("Finding lesions", 0.25, 5.0) == "Finding lesions, about 15 s left"
 
 
 def test_second_run_asks_and_no_means_no(host, panel, ct, shown, phantom):
@@ -1021,16 +1035,6 @@ def test_public_sample_that_cannot_be_had_is_told_in_plain_words(host, published
 
 def test_self_test_of_the_module(host, panel):
     slicer.selfTests[NAME]()
-
-
-def test_every_control_has_a_tooltip(panel):
-    bare = [
-        name
-        for name, widget in vars(panel.ui).items()
-        if widget.inherits("QPushButton") or widget.inherits("QComboBox") or widget.inherits("QLineEdit")
-        if not widget.toolTip and name.endswith(("Button", "Box", "Edit"))
-    ]
-    assert not [name for name in bare if not name.endswith("Section")]
 
 
 def test_picture_of_the_panel(host, panel, shown, tmp_path):

@@ -640,6 +640,27 @@ def test_training_without_the_gpu_that_it_is_made_for_is_told_and_goes_on_on_the
     assert "on cpu" in ui.logEdit.toPlainText() and ui.resumeOnCpuButton.isHidden()
 
 
+def test_case_that_is_found_corrupt_only_by_the_training_is_named_with_what_to_do(host, panel, tmp_path):
+    ui, tiny = panel.ui, write_tiny_cohort(tmp_path / "tiny")
+    host.dialogs.answer("Open a cohort", str(tiny.table))
+    ui.openCohortButton.click()
+    accept(panel.cohort)
+    ct = tiny.cohort.cases[1].ct
+    whole = ct.read_bytes()
+    ct.write_bytes(whole[:-1000])  # since it was checked
+    choose(ui.presetBox, "smoke")
+    choose(ui.deviceBox, "cpu")
+    ui.trainButton.click()
+    host.wait_until(lambda: column(ui.runsTable, 1) == ["failed"], SECONDS, "it fails")
+
+    assert "diseased" in ui.stateLabel.text and "damaged" in ui.stateLabel.text, ui.stateLabel.text
+    assert "Bring whole files back and resume, or check the cohort" in ui.stateLabel.text
+    assert "Nothing was saved yet; Resume begins anew." in ui.stateLabel.text
+    ct.write_bytes(whole)
+    ui.resumeButton.click()
+    host.wait_until(lambda: column(ui.runsTable, 1) == ["done"], SECONDS, "it trains with the whole file")
+
+
 def test_tables_are_as_high_as_their_rows_up_to_a_limit(panel):
     from GASNetSegmentLib.panel import fill_table
     from GASNetTrainLib.table_height import fit_height

@@ -38,7 +38,7 @@ LARGEST_ENTRY = 2_400_000  # bytes; 2,048,000 of HU, the rest for masks (2,245,0
 ABANDONED_SECONDS = 24 * 3600
 
 CROP_MAKERS = (
-    *("volume.py", "dicom_series.py", "geometry.py", "resampling.py", "crop.py", "lungs/*.py"),
+    *("volume.py", "dicom_series.py", "geometry.py", "resampling.py", "crop.py", "lungs/*"),
     *("cohort/network_crop.py", "cohort/content.py", "cohort/crop_file.py"),
 )
 """What decides about the voxels of a crop: a change there makes the crops anew."""
@@ -162,10 +162,10 @@ class CropCache:
 
 @cache
 def preprocessing_version() -> str:
-    """Digest of the program text that makes a crop: no version number that someone forgets to raise."""
+    """Digest of the program text and the lungs' network that make a crop: no version number that someone forgets to raise."""
     engine = Path(__file__).resolve().parents[1]
-    files = sorted(file for pattern in CROP_MAKERS for file in engine.glob(pattern))
-    return hashlib.sha256("".join(file.read_text(encoding="utf-8") for file in files).encode()).hexdigest()
+    files = sorted(file for pattern in CROP_MAKERS for file in engine.glob(pattern) if file.is_file())
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _paths(case: Case) -> list[Path]:
@@ -216,7 +216,9 @@ def _require_space(folder: Path, entries: int) -> None:
 
 def _failure(failed: list[tuple[Case, InputError]]) -> CohortError:
     listed = "; ".join(f"{case.name}: {error.cause}" for case, error in failed[:FAULTS_LISTED])
+    count = "One case" if len(failed) == 1 else f"{len(failed)} cases"
     return CohortError(
-        f"{len(failed)} cases cannot be used: {listed}",
-        "Run gasnet cohort check and use the table it writes.",
+        f"{count} cannot be used: {listed}",
+        "Bring whole files back and resume, or check the cohort (gasnet cohort check does too) and begin anew"
+        " without them.",
     )
