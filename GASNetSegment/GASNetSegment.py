@@ -13,7 +13,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 if _HERE not in sys.path:
     sys.path.insert(0, _HERE)
 
-from GASNetSegmentLib import comparison_layout, sample_data, terminology  # noqa: E402
+from GASNetSegmentLib import comparison_layout, own_layouts, sample_data, terminology  # noqa: E402
 from GASNetSegmentLib.logic import GASNetSegmentLogic  # noqa: E402
 from GASNetSegmentLib.self_test import GASNetSegmentTest  # noqa: E402
 from GASNetSegmentLib.widget import GASNetSegmentWidget  # noqa: E402
@@ -57,6 +57,4 @@ class GASNetSegment(ScriptedLoadableModule):
     def onModuleSelected(self, name: str) -> None:
         """Slicer that is closed first leaves its last module, then keeps its layout for the next start."""
         if not name:
-            from GASNetSegmentLib.own_layouts import own_layouts  # which a reload makes anew
-
             own_layouts.put_back()

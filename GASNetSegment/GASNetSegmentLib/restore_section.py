@@ -9,9 +9,8 @@ from slicer.i18n import tr as _
 
 from GASNetLib.errors import ModelError
 
-from . import comparison_layout
+from . import comparison_layout, own_layouts
 from .comparison_layout import LAYOUT
-from .own_layouts import own_layouts
 from .panel import LAID_OUT_MS, Panel, single_shot
 from .restored import Restored
 from .result import Result

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import slicer
 
 from GASNetLib.run.events import Event
-from GASNetSegmentLib.own_layouts import own_layouts
+from GASNetSegmentLib import own_layouts
 
 from . import curve_words
 from .chart_axes import ChartAxes

@@ -11,7 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GASNetLib.mask_box import Slices, box_of_both
-from GASNetSegmentLib.own_layouts import own_layouts
+from GASNetSegmentLib import own_layouts
 from GASNetSegmentLib.panel import LAID_OUT_MS
 from GASNetSegmentLib.result import Result
 from GASNetSegmentLib.worker_run import ProgressWidgets, WorkerRun

@@ -549,6 +549,22 @@ def test_layout_of_the_curves_is_not_kept_for_the_next_start_of_slicer(host, pan
     assert not ui.curvesButton.checked
 
 
+def test_layout_of_the_curves_is_put_back_after_the_sister_module_was_loaded_anew(host, panel, tmp_path):
+    ui, layouts = panel.ui, slicer.app.layoutManager()
+    host.startup_completed()
+    persons = slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView
+    layouts.setLayout(persons)
+    panel.watch.take(panel.logic.openRun(run_folder(tmp_path / "night", STARTED, losses(1), DONE).path))
+    ui.curvesButton.click()
+    shown_chart(host)
+
+    host.open_module("GASNetSegment").onReload()
+    assert layouts.layout != persons
+    slicer.util.selectModule("")  # as Slicer that is closed does before it keeps its layout
+
+    assert layouts.layout == persons and not ui.curvesButton.checked
+
+
 def test_layout_that_a_person_chooses_takes_the_place_of_the_curves_and_stays(host, panel, tmp_path):
     ui, layouts = panel.ui, slicer.app.layoutManager()
     panel.watch.take(panel.logic.openRun(run_folder(tmp_path / "night", STARTED, losses(1), DONE).path))
