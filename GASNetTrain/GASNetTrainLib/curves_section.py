@@ -14,7 +14,7 @@ from .chart_axes import ChartAxes
 from .curves import CHARTS, Curves
 from .panel import TrainPanel
 from .steps import Steps
-from .stepwise_drawing import StepwiseDrawing
+from .stepwise_drawing import StepwiseDrawing, drawing_first_time
 
 PLOT_VIEW = "PlotView1"
 """Slicer's plot view: its layouts name it so."""
@@ -93,6 +93,7 @@ class CurvesSection:
             for widget in _plot_widgets():  # drawn for the first time before the layout changes to it
                 widget.plotView().grab()
             yield 0
+        yield from drawing_first_time()
         if self._curves is None:
             self._curves = Curves(curve_words)
             yield 0

@@ -3,6 +3,8 @@ changes, and does not answer meanwhile."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import slicer
 
 from GASNetSegmentLib.panel import single_shot
@@ -38,6 +40,14 @@ class StepwiseDrawing:
         view = self._held.pop()
         self.draw()  # whatever becomes of this view, the next one has its turn
         view.resumeRender()
+
+
+def drawing_first_time() -> Iterator[int]:
+    """In steps, draw each view that no layout has shown yet: what it then makes for itself takes long."""
+    for view in _views():
+        if view.renderWindow().GetNeverRendered():
+            view.grab()
+            yield 0
 
 
 def _views() -> list:

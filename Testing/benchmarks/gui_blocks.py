@@ -4,6 +4,10 @@ r"""How long GASNetTrain keeps Slicer's window from answering while trainings ar
         --python-script Testing/benchmarks/gui_blocks.py
     python Testing/benchmarks/gui_blocks.py           # in the test host, where Slicer's views draw nothing
 
+What a view draws first costs most. Slicer starts in the layout that it was closed in if its settings say so
+(in ``[MainWindow]``, ``RestoreGeometry=true`` and, for the red slice alone, ``layout=6``): measure from there as
+well as from its usual one.
+
 A timer ticks every 5 ms; the longest time between two ticks is the longest block of the GUI thread. The
 processor time that the thread used in it is what a busy computer does not change; the rest is waiting. One
 training of 14,000 iterations grows by 20 iterations a second, nine others of 4,000 have ended, the cohort
@@ -165,6 +169,7 @@ def measure(open_panel: Callable, process_events: Callable, home: Path) -> float
         end = time.monotonic() + count
         return lambda: time.monotonic() > end
 
+    print(f"begins in layout {slicer.app.layoutManager().layout}")
     print(f"{'phase':42s}{'cpu ms':>8s}{'wall ms':>8s}")
     phase("trainings found, all histories read", watch.start, lambda: watch.settled)
     phase("the long one chosen", lambda: ui.runsTable.selectRow(row_of("long")), read("long"))

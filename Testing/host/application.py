@@ -300,10 +300,15 @@ class qSlicerLayoutManager(QtCore.QObject):
         return self._logic.GetMRMLScene()
 
 
-class RenderPause:
-    """Counts who wants that a view draws nothing, as ctkVTKAbstractView does."""
+class View:
+    """Counts who wants that it draws nothing, as ctkVTKAbstractView does; its render window never draws."""
 
     _pauses = 0
+    _window: Any = None
+
+    def renderWindow(self) -> Any:
+        self._window = self._window or vtk.vtkRenderWindow()
+        return self._window
 
     def pauseRender(self) -> int:
         self._pauses += 1
@@ -315,7 +320,7 @@ class RenderPause:
 
 
 @stand_in
-class qMRMLSliceView(RenderPause, QtWidgets.QWidget):
+class qMRMLSliceView(View, QtWidgets.QWidget):
     def scheduleRender(self) -> None:
         pass
 
@@ -376,7 +381,7 @@ class qMRMLSliceWidget(qMRMLWidget):
 
 
 @stand_in
-class qMRMLThreeDView(RenderPause, QtWidgets.QWidget):
+class qMRMLThreeDView(View, QtWidgets.QWidget):
     def __init__(self, node: Any):
         QtWidgets.QWidget.__init__(self)
         self._node = node
