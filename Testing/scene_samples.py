@@ -28,7 +28,7 @@ PROVENANCE = {
     "software_version": "0",
     "threshold": 0.5,
     "device": "cpu",
-    "lungs_method": "classical",
+    "lungs_method": "network",
     "intensities": "hu",
     "created": "2026-01-01T00:00:00+00:00",
     "seconds": {},

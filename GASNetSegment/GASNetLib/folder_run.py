@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .atomic import check_writable
 from .cohort.tree import FoundCase, find_cases
 from .errors import Cancelled, InputError, in_words
+from .lungs import METHODS
 
 if TYPE_CHECKING:
     from .model import Model
@@ -70,7 +71,7 @@ def segment_case(
     overwrite: bool = False,
     device: str = "auto",
     threshold: float | None = None,
-    lungs_method: str = "classical",
+    lungs_method: str = METHODS[0],
     progress: Callable[[str, float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> dict:

@@ -15,7 +15,7 @@ from .crop import denormalise, from_network, mask_to_network, network_grid, norm
 from .device import check_memory, choose_device
 from .errors import Cancelled, InputError, ModelError, ResourceError
 from .geometry import Geometry
-from .lungs import Lungs, find_lungs, lung_box
+from .lungs import METHODS, Lungs, find_lungs, lung_box
 from .model import Model, ModelInfo
 from .patches import in_patches
 from .provenance import now
@@ -73,7 +73,7 @@ def segment(
     device: str = "auto",
     threshold: float | None = None,
     lungs: Lungs | None = None,
-    lungs_method: str = "classical",
+    lungs_method: str = METHODS[0],
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Segmentation:
@@ -110,7 +110,7 @@ def restore_healthy(
     *,
     device: str = "auto",
     lungs: Lungs | None = None,
-    lungs_method: str = "classical",
+    lungs_method: str = METHODS[0],
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[Volume, np.ndarray]:
@@ -202,7 +202,7 @@ def _look(
     with run.stage("lungs", "Finding the lungs", 0.05):
         lungs = find_lungs(volume, lungs_method) if lungs is None else _of_this_ct(lungs, volume)
     with run.stage("crop", "Cropping to the lungs", 0.35):
-        grid = _model_grid(lungs, model.info)
+        grid = _model_grid(lungs, model.info, volume.intensities)
         crop = normalise(to_network(volume, grid))
     with run.stage("network", "Looking for lesions", 0.45):
         probability, device, notes = _probability(model, crop, volume, lungs, grid, device)
@@ -217,8 +217,9 @@ def _of_this_ct(lungs: Lungs, volume: Volume) -> Lungs:
     return lungs
 
 
-def _model_grid(lungs: Lungs, info: ModelInfo) -> Geometry:
-    box = lung_box(lungs, info.preprocessing["margin_mm"])
+def _model_grid(lungs: Lungs, info: ModelInfo, intensities: str) -> Geometry:
+    margin_mm = 0.0 if intensities == "window" else info.preprocessing["margin_mm"]
+    box = lung_box(lungs, margin_mm)  # around equalised lungs a margin costs Dice: the model card has figures
     return network_grid(box, tuple(info.preprocessing["shape"]))
 
 

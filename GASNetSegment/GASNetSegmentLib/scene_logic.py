@@ -52,7 +52,7 @@ class SceneLogic:
         device: str = "auto",
         threshold: float | None = None,
         *,
-        lungsMethod: str = "classical",
+        lungsMethod: str = "network",
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
         confirmReplace: Callable[[object], bool] | None = None,
@@ -65,7 +65,7 @@ class SceneLogic:
             model: file of a model package. Default: the model in use.
             device: ``auto``, ``cpu`` or ``cuda``.
             threshold: probability above which a voxel is lesion. Default: the model's, 0.5 as a rule.
-            lungsMethod: ``classical`` or ``lungmask``.
+            lungsMethod: ``network``, ``classical`` or ``lungmask``.
             progress: told the stage and the share done. cancelled: asked between stages.
             confirmReplace: asked before a lesion segment that is there is replaced. Default: replaced without
                 asking, since a script names the node itself; :meth:`undo` brings it back.
@@ -306,7 +306,7 @@ class SceneLogic:
         volumeNode,
         model: str | Path | None = None,
         device: str = "auto",
-        lungsMethod: str = "classical",
+        lungsMethod: str = "network",
         *,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -364,7 +364,7 @@ class SceneLogic:
         device: str = "auto",
         threshold: float | None = None,
         *,
-        lungsMethod: str = "classical",
+        lungsMethod: str = "network",
         overwrite: bool = False,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,

@@ -126,7 +126,7 @@ class SideBySideSection:
             model=models[0],
             device=choice(self._ui.deviceBox),
             threshold=None,
-            lungs_method="classical",
+            lungs_method="network",
         )
         self._say(_("2 of 2: the new model.") if found else _("1 of 2: the model in use."))
 

@@ -2,6 +2,7 @@
 
     python Resources/Models/train_starter.py tables DATA WORK
     python Resources/Models/train_starter.py train WORK RECIPE 0|1|final      (a parent before its children)
+    python Resources/Models/train_lungs.py DATA 0|1 WORK/lungs-0|1.safetensors
     python Resources/Models/train_starter.py measure WORK 0|1 RECIPE...
     python Resources/Models/train_starter.py report WORK                      (writes and prints the tables)
     python Resources/Models/train_starter.py publish WORK RECIPE OUT.safetensors
@@ -185,12 +186,16 @@ def _run(work: Path, name: str, fold: str) -> RunFolder:
 
 
 def measure(work: Path, fold: str, names: list[str]) -> None:
-    """Count voxels of the cases that a fold left out, at every threshold, on their own grids."""
+    """Count voxels of the cases that a fold left out, at every threshold, on their own grids.
+
+    The lungs' network is one that left them out, too.
+    """
     models = {name: load_model(_run(work, name, fold).last_model) for name in names}
+    lungs_network = load_model(work / f"lungs-{fold}.safetensors")
     found: dict[str, dict] = {name: {} for name in [*models, HU_THRESHOLD]}
     for case in read_cohort(work / f"held-out-{fold}.csv"):
         volume = read_volume(case.ct)
-        lungs = find_lungs(volume)
+        lungs = find_lungs(volume, network=lungs_network)
         reference = np.zeros(volume.hu.shape, bool)
         if case.mask is not None:
             reference = read_mask(case.mask, volume.geometry)[0] > 0

@@ -168,6 +168,32 @@ def test_gas_in_the_stomach_is_no_lung(seed, lesions, storage):
     assert beyond_feet <= 1.01 * slice_mm
 
 
+@pytest.fixture(scope="module")
+def ill() -> Phantom:
+    return make_phantom(seed=3, shape=(72, 112, 112), lesions="severe")
+
+
+@pytest.mark.parametrize("storage", ["hu", "0-255"])
+def test_the_network_brings_back_consolidation_that_a_threshold_loses(ill, storage):
+    volume = volume_from_array(ill.hu if storage == "hu" else _as_0_to_255(ill.hu), ill.geometry)
+    classical, corrected = (find_lungs(volume, method).labels > 0 for method in ("classical", "network"))
+    lesions, lungs = ill.lesions > 0, ill.lungs > 0
+    assert corrected[lesions].mean() > classical[lesions].mean() + 0.03
+    assert dice(corrected, lungs) > dice(classical, lungs) + 0.01
+
+
+def test_the_network_adds_nothing_far_from_air(ill):
+    """A diaphragm that stands high looks like a consolidated base."""
+    volume = volume_from_array(ill.hu, ill.geometry)
+    classical, corrected = (find_lungs(volume, method).labels > 0 for method in ("classical", "network"))
+    added = corrected & ~classical
+    assert added.any()
+    distance = sitk.SignedMaurerDistanceMap(
+        ill.geometry.image(classical.astype(np.uint8)), False, False, True
+    )
+    assert sitk.GetArrayFromImage(distance)[added].max() < 10.0 + 2 * 2.5  # and two voxels of its coarse grid
+
+
 def _cylinder(shape=(40, 64, 64)) -> np.ndarray:
     rows, columns = np.mgrid[-1 : 1 : shape[1] * 1j, -1 : 1 : shape[2] * 1j]
     return np.broadcast_to(np.where(np.hypot(rows, columns) < 0.7, 0, -1000), shape).astype(np.int16)
@@ -259,8 +285,8 @@ def test_box_of_no_lung_is_refused():
 REAL = {
     # case: (least Dice, most mm of the lungs beyond the box)
     "medseg/medseg_01": (0.96, 5.0),
-    "medseg/medseg_02": (0.97, 5.0),
-    "medseg/medseg_07": (0.97, 5.0),
+    "medseg/medseg_02": (0.965, 5.0),
+    "medseg/medseg_07": (0.965, 5.0),
     "medseg/medseg_09": (0.96, 5.0),
     "noncovid/imlab_id001": (0.98, 5.0),
     "noncovid/imlab_id002": (0.97, 5.0),
@@ -269,7 +295,7 @@ REAL = {
     "noncovid/cip": (0.97, 5.0),
     "covid19_ct_seg_8bit/run01": (0.96, 5.0),
     "covid19_ct_seg_8bit/run02": (0.96, 5.0),
-    "covid19_ct_seg_8bit/run03": (0.92, 5.0),  # consolidation at the mediastinum is lost
+    "covid19_ct_seg_8bit/run03": (0.945, 5.0),
     "covid19_ct_seg_8bit/run04": (0.97, 5.0),
 }
 

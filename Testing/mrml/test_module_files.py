@@ -19,11 +19,15 @@ def listed(variable: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("variable", "pattern"),
-    [("MODULE_PYTHON_SCRIPTS", "*.py"), ("MODULE_PYTHON_RESOURCES", "Resources/**/*")],
+    ("variable", "patterns"),
+    [
+        ("MODULE_PYTHON_SCRIPTS", ["*.py"]),
+        ("MODULE_PYTHON_RESOURCES", ["Resources/**/*", "*.safetensors"]),
+    ],
 )
-def test_list_equals_the_files_on_disk(variable, pattern):
-    files = {path.relative_to(MODULE).as_posix() for path in MODULE.rglob(pattern) if path.is_file()}
+def test_list_equals_the_files_on_disk(variable, patterns):
+    paths = [path for pattern in patterns for path in MODULE.rglob(pattern) if path.is_file()]
+    files = {path.relative_to(MODULE).as_posix() for path in paths}
 
     assert sorted(listed(variable)) == sorted(files)
 

@@ -85,7 +85,7 @@ def ask_to_segment(client, answers, phantom, model_file, hu=None, threshold=0.5)
         model=model_file,
         device="cpu",
         threshold=threshold,
-        lungs_method="classical",
+        lungs_method="network",
     )
 
 
@@ -203,7 +203,7 @@ def test_file_is_segmented_into_a_folder(client, phantom, model_file, tmp_path):
         model=model_file,
         device="cpu",
         threshold=None,
-        lungs_method="classical",
+        lungs_method="network",
     )
     wait(client, lambda: answers.finished)
 
@@ -213,7 +213,7 @@ def test_file_is_segmented_into_a_folder(client, phantom, model_file, tmp_path):
 
 def test_check_of_this_computer(client, model_file):
     answers = Answers()
-    options = {"device": "cpu", "threshold": None, "lungs_method": "classical"}
+    options = {"device": "cpu", "threshold": None, "lungs_method": "network"}
     client.ask(answers.request, "check", model=model_file, **options)
     wait(client, lambda: answers.finished)
 

@@ -181,8 +181,12 @@ class _Worker:
 
 
 def _serve(work: Callable[[Any], Any], connection: Connection, jobs: int) -> None:
+    import torch  # here, for what starts the processes can do without
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that started this one
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(max(1, (os.cpu_count() or 1) // jobs))
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+    torch.set_num_threads(threads)
     connection.send(None)
     while True:
         try:

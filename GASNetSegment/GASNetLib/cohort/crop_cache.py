@@ -162,7 +162,7 @@ class CropCache:
 
 @cache
 def preprocessing_version() -> str:
-    """Digest of the program text and the lungs' network that make a crop: no version number that someone forgets to raise."""
+    """Digest of the program and the network that make a crop: no version number that someone forgets."""
     engine = Path(__file__).resolve().parents[1]
     files = sorted(file for pattern in CROP_MAKERS for file in engine.glob(pattern) if file.is_file())
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

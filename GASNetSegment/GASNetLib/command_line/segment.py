@@ -75,8 +75,9 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--lungs-method",
         choices=METHODS,
-        default="classical",
-        help="how lungs are found (default: %(default)s); lungmask needs its package and weights",
+        default=METHODS[0],
+        help="how lungs are found (default: %(default)s; classical: the same without its network; lungmask"
+        " needs its package and weights)",
     )
     parser.add_argument("--report", type=Path, metavar="R", help="measurements of all cases, .json or .csv")
     parser.add_argument("--figure", type=Path, metavar="F", help=f"picture ({', '.join(PICTURE_ENDINGS)})")

@@ -77,13 +77,13 @@ class Scan:
         return self.grid.voxel_ml
 
 
-def classical_lungs(volume: Volume) -> tuple[np.ndarray, Geometry]:
-    """Labels (z, y, x) uint8 on a coarse grid around the lungs, 0 none, 1 right, 2 left, and that grid.
+def classical_lungs(scan: Scan) -> tuple[np.ndarray, Geometry]:
+    """Labels (z, y, x) uint8 on the part of the scan's grid around the air in the body, 0 none, 1 right, 2
+    left, and that part.
 
     Raises:
         NotAChestCT: nothing like a lung is found.
     """
-    scan = coarse_scan(volume)
     body = _body(scan)
     air = _air_in_body(scan, body)
     outside_air = _outside_air(scan, air)
@@ -97,7 +97,7 @@ def classical_lungs(volume: Volume) -> tuple[np.ndarray, Geometry]:
     blocked = airways | gas | scan.unseen | (scan.hu > scan.bone)
     tissue = closed_over(air & ~dilated(airways, (1, 1, 1)) & ~gas, VESSEL_VOXELS) & ~blocked
     parts = _lung_parts(scan, tissue)
-    nearest = _nearest_side(_sides(parts, middle, scan), scan.grid.spacing)
+    nearest = nearest_side(_sides(parts, middle, scan), scan.grid.spacing)
     sides = np.where(grown_within(parts > 0, tissue, 4), nearest, 0).astype(np.uint8)
     return filled_lungs(sides, blocked, scan.grid.spacing), scan.grid
 
@@ -129,8 +129,7 @@ def coarse_scan(volume: Volume) -> Scan:
         hu, seen = (task.result() for task in [pool.submit(averaged), pool.submit(percent_seen)])
     unseen = seen < 50
     if volume.intensities == "window":
-        hu = sitk.GetArrayFromImage(sitk.Median(sitk.GetImageFromArray(_standardised(hu)), (1, 1, 1)))
-        return Scan(hu, unseen, grid, EQUALISED_AIR_HU, np.inf, False)
+        return Scan(standardised(hu), unseen, grid, EQUALISED_AIR_HU, np.inf, False)
     return Scan(hu, unseen, grid, LUNG_HU, BONE_HU, True)
 
 
@@ -144,8 +143,11 @@ def _coarse_grid(geometry: Geometry) -> Geometry:
     return Geometry(tuple(size.tolist()), tuple(spacing.tolist()), tuple((lower + spacing / 2).tolist()))
 
 
-def _standardised(hu: np.ndarray) -> np.ndarray:
-    """Each slice rescaled to air −1000 and soft tissue 0: undoes slice-wise contrast stretching roughly."""
+def standardised(hu: np.ndarray) -> np.ndarray:
+    """Each slice rescaled to air −1000 and soft tissue 0, then smoothed by a median; float32 (z, y, x).
+
+    It undoes the slice-wise contrast stretching of 8-bit images roughly.
+    """
     scaled = np.empty_like(hu)
     for z, values in enumerate(hu):
         threshold = _otsu(values)
@@ -155,7 +157,7 @@ def _standardised(hu: np.ndarray) -> np.ndarray:
             continue
         air, tissue = np.median(dark), np.median(bright)
         scaled[z] = (values - air) * (1000.0 / (tissue - air)) - 1000.0
-    return scaled
+    return sitk.GetArrayFromImage(sitk.Median(sitk.GetImageFromArray(scaled), (1, 1, 1)))
 
 
 def _otsu(values: np.ndarray) -> float:
@@ -294,7 +296,8 @@ def _parted(piece: np.ndarray, middle: float, spacing: tuple[float, float, float
     return [piece]
 
 
-def _nearest_side(cores: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray | int:
+def nearest_side(cores: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray | int:
+    """For each voxel (z, y, x) the label of the nearer of both lungs; one label if there is one lung only."""
     if not (cores == RIGHT).any() or not (cores == LEFT).any():
         return cores.max()
     with ThreadPoolExecutor(2) as pool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
@@ -14,9 +15,14 @@ from ..geometry import Geometry
 from ..mask_box import box_around
 from ..resampling import brought_to, index_range, nearest, part_of
 from ..volume import Volume, check_chest_ct
-from .classical import LEFT, RIGHT, classical_lungs
+from .classical import LEFT, RIGHT, classical_lungs, coarse_scan
 
-METHODS = ("classical", "lungmask")
+if TYPE_CHECKING:
+    from ..model import Model
+
+METHODS = ("network", "classical", "lungmask")
+"""The first one is taken where none is named."""
+
 
 CUT_OFF_MM2 = 500.0  # lung area in the outermost slice from which on the scan is said to cut the lungs off
 SMALLEST_SIDE = 0.02  # share of both lungs below which a side counts as not found
@@ -38,19 +44,25 @@ class Lungs:
 
 
 def find_lungs(
-    volume: Volume, method: str = "classical", progress: Callable[[str, float], None] | None = None
+    volume: Volume,
+    method: str = METHODS[0],
+    progress: Callable[[str, float], None] | None = None,
+    network: Model | None = None,
 ) -> Lungs:
     """Find both lungs, without trachea and main bronchi, with what disease has filled as far as can be.
 
     Args:
-        method: ``classical``, embedded and fast (Dice 0.96 to 0.99 on common CTs; consolidation that
-            reaches both the chest wall and the mediastinum or diaphragm is lost), or ``lungmask``
-            (Hofmanninger et al. 2020), if that package is installed and its weights lie on this computer.
+        method: ``network``, the classical method corrected by a small network; ``classical`` alone, which
+            loses consolidation that reaches both the chest wall and the mediastinum or diaphragm; or
+            ``lungmask`` (Hofmanninger et al. 2020), if that package is installed and its weights lie on this
+            computer.
         progress: called with the stage's name and the fraction done, 0 to 1.
+        network: instead of the one that comes with GASNet.
 
     Raises:
         NotAChestCT: no lungs are seen.
-        ResourceError: ``lungmask`` or its weights are missing.
+        ResourceError: ``lungmask`` or its weights are missing, or the network cannot be run.
+        ModelError: the network's file is missing or damaged.
         ValueError: unknown method.
     """
     if method not in METHODS:
@@ -63,8 +75,14 @@ def find_lungs(
 
         labels = lungmask_lungs(volume)
     else:
-        coarse, grid = classical_lungs(volume)
-        report("lungs", 0.6)
+        scan = coarse_scan(volume)
+        coarse, grid = classical_lungs(scan)
+        report("lungs", 0.5)
+        if method == "network":
+            from .network import corrected, lungs_network
+
+            coarse, grid = corrected(coarse, grid, scan, network or lungs_network())
+            report("lungs", 0.8)
         labels = _on_native_grid(coarse, grid, volume.geometry)
     report("lungs", 1.0)
     return Lungs(labels, volume.geometry, _notes(labels, volume.geometry))
