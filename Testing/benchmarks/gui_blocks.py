@@ -5,8 +5,8 @@ r"""How long GASNetTrain keeps Slicer's window from answering while trainings ar
     python Testing/benchmarks/gui_blocks.py           # in the test host, where Slicer's views draw nothing
 
 What a view draws first costs most. Slicer starts in the layout that it was closed in if its settings say so
-(in ``[MainWindow]``, ``RestoreGeometry=true`` and, for the red slice alone, ``layout=6``): measure from there as
-well as from its usual one.
+(in ``[MainWindow]``, ``RestoreGeometry=true`` and, for the red slice alone, ``layout=6``): measure from there
+as well as from its usual one.
 
 A timer ticks every 5 ms; the longest time between two ticks is the longest block of the GUI thread. The
 processor time that the thread used in it is what a busy computer does not change; the rest is waiting. One
