@@ -95,6 +95,15 @@ def test_images_of_0_to_255_are_seen_in_the_patches_that_the_network_learned_on(
     np.testing.assert_array_equal(of_hu.probability, result.probability)
 
 
+def test_images_of_0_to_255_are_seen_without_margin(volume, model, result):
+    wider = replace(model, info=replace(model.info, preprocessing={**PREPROCESSING, "margin_mm": 20.0}))
+    equalised = replace(volume, intensities="window")
+    near, far = (segment(equalised, m, device="cpu", lungs=result.lungs).probability for m in (model, wider))
+    np.testing.assert_array_equal(near, far)
+    of_hu = segment(volume, wider, device="cpu", lungs=result.lungs).probability
+    assert np.abs(of_hu - result.probability).max() > 0.01
+
+
 def test_the_threshold_is_a_view(result):
     low, high = result.with_threshold(0.2), result.with_threshold(0.8)
     assert low.probability is result.probability
