@@ -473,9 +473,22 @@ def test_restored_healthy_side_by_side_and_the_layout_before(host, with_generato
     assert layouts.layout == before and not panel.ui.compareButton.checked
 
 
+def test_lungs_are_found_in_the_way_that_is_chosen(host, panel, ct):
+    assert panel.ui.lungsBox.currentText == "Built in"
+    methods = []
+    for name in ("Built in", "Built in, without network"):
+        assert name in panel.ui.lungsBox.toolTip
+        panel.ui.lungsBox.currentText = name
+        panel.panel.parameters.segmentation = None
+        run(host, panel)
+        assert panel.ui.problemLabel.text == ""
+        methods.append(result_in(panel.panel.parameters.segmentation).provenance["lungs_method"])
+    assert methods == ["network", "classical"]
+
+
 def test_restoring_looks_for_the_lungs_in_the_way_that_is_chosen(host, with_generator, shown):
     panel = with_generator
-    panel.ui.lungsBox.setCurrentIndex(1)
+    panel.ui.lungsBox.currentText = "lungmask (if installed)"
 
     restore(host, panel)
 
@@ -830,7 +843,7 @@ def test_settings_persist(host, panel, tmp_path):
     import qt
 
     panel.ui.deviceBox.setCurrentIndex(0)
-    panel.ui.lungsBox.setCurrentIndex(1)
+    panel.ui.lungsBox.currentText = "lungmask (if installed)"
     panel.ui.caseFolderEdit.currentPath = str(tmp_path / "elsewhere")
 
     assert qt.QSettings().value("GASNet/Device") == "auto"
@@ -890,6 +903,39 @@ def test_scene_saved_and_loaded_shows_its_result(host, panel, shown, tmp_path):
     assert panel.panel.parameters.segmentation.GetName() == "CT lesions"
     assert panel.ui.resultSection.enabled
     wait_for_figures(host, panel)
+
+
+def test_each_scene_brings_its_own_parameters(host, panel, shown, phantom, tmp_path):
+    files = {}
+
+    def save(name):
+        folder = tmp_path / name
+        folder.mkdir()
+        assert slicer.mrmlScene.SaveSceneToSlicerDataBundleDirectory(str(folder), None)
+        slicer.mrmlScene.Clear(0)
+        files[name] = next(folder.glob("*.mrml")).as_posix()
+
+    def names():
+        chosen = (panel.ui.inputSelector.currentNode(), panel.ui.segmentationSelector.currentNode())
+        return tuple(node and node.GetName() for node in chosen)
+
+    assert names() == ("CT", "CT lesions")
+    save("with a result")
+    assert names() == (None, None)
+    add_ct(phantom, "First of the scene")
+    panel.panel.parameters.inputVolume = add_ct(phantom, "Follow-up")
+    save("without")
+
+    for name, chosen in (
+        ("with a result", ("CT", "CT lesions")),
+        ("without", ("Follow-up", None)),
+        ("with a result", ("CT", "CT lesions")),
+    ):
+        slicer.mrmlScene.SetURL(files[name])
+        slicer.mrmlScene.Connect()  # closes the one before
+        host.process_events()
+        assert names() == chosen
+        assert panel.ui.resultSection.enabled == (chosen[1] is not None)
 
 
 def test_deleted_segmentation_empties_the_panel(host, panel, shown):
