@@ -48,10 +48,11 @@ def corrected(labels: np.ndarray, grid: Geometry, scan: Scan, network: Model) ->
         labels: 0 none, 1 right, 2 left, on ``grid``, a part of the scan's.
         network: as :func:`lungs_network` gives it.
     """
-    labels, grid = around(labels, grid, scan)
+    labels, grid, hu = around(labels, grid, scan)
     probability = brought_to(grid, *seen_by(network, scan, grid), 0.0)
     near = distance_to(labels > 0, grid.spacing) <= FARTHEST_MM
-    lung = (labels > 0) | (near & (probability > SURELY_LUNG))
+    tissue = hu >= scan.air  # what holds air and is not among the classical lungs is airway or bowel
+    lung = (labels > 0) | (near & tissue & (probability > SURELY_LUNG))
     return np.where(lung, nearest_side(labels, grid.spacing), 0).astype(np.uint8), grid
 
 
@@ -87,10 +88,11 @@ def on_lattice(scan: Scan, grid: Geometry) -> tuple[np.ndarray, Geometry]:
 
 def around(
     labels: np.ndarray, grid: Geometry, scan: Scan, margin_mm: float = MARGIN_MM
-) -> tuple[np.ndarray, Geometry]:
-    """The labels on that part of the scan's grid that holds them and ``margin_mm`` on every side."""
+) -> tuple[np.ndarray, Geometry, np.ndarray]:
+    """The labels on that part of the scan's grid that holds them and ``margin_mm`` on every side, that part,
+    and the scan's HU there."""
     whole = np.zeros(scan.hu.shape, np.uint8)
     first = np.rint(np.subtract(grid.origin, scan.grid.origin) / grid.spacing).astype(int)[::-1]
     whole[tuple(slice(at, at + size) for at, size in zip(first, labels.shape, strict=True))] = labels
     box = box_around(whole > 0, round(margin_mm / min(grid.spacing)))
-    return whole[box], scan.grid.part(box)
+    return whole[box], scan.grid.part(box), scan.hu[box]
