@@ -14,7 +14,7 @@ from .panel import Panel
 from .worker_run import ProgressWidgets, WorkerRun
 
 DEVICES = ("auto", "cpu", "cuda")
-LUNGS_METHODS = ("classical", "lungmask")
+LUNGS_METHODS = ("network", "classical", "lungmask")
 
 
 class SegmentSection:
@@ -143,7 +143,9 @@ class SegmentSection:
 
     def _fill_choices(self) -> None:
         self._ui.deviceBox.addItems([_("Automatic"), _("CPU"), _("GPU (CUDA)")])
-        self._ui.lungsBox.addItems([_("Classical (built in)"), _("lungmask (if installed)")])
+        self._ui.lungsBox.addItems(
+            [_("Built in"), _("Built in, without network"), _("lungmask (if installed)")]
+        )
         self._ui.deviceBox.setCurrentIndex(_index(DEVICES, settings.value(settings.DEVICE, DEVICES[0])))
         chosen = settings.value(settings.LUNGS_METHOD, LUNGS_METHODS[0])
         self._ui.lungsBox.setCurrentIndex(_index(LUNGS_METHODS, chosen))
