@@ -277,6 +277,7 @@ def test_a_gpu_that_is_not_there_is_said_once(command, phantom, model, tmp_path)
 
 def test_check_says_what_works(model):
     done = gasnet("check", model)
+    assert "their network is whole" in done.stdout
     assert done.returncode == 0, done.stdout + done.stderr
     assert "tiny.safetensors works" in done.stdout and "GPU" in done.stdout and "Memory" in done.stdout
 

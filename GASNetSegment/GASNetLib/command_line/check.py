@@ -52,8 +52,21 @@ def run(arguments: argparse.Namespace) -> int:
         return 1  # the rest cannot be tried without them
     trouble = gpu_problem()
     _line("GPU", "works" if trouble is None else f"not used: {trouble}")
-    sound = [_check_model(path) for path in arguments.models or [starter_model_path()]]
+    sound = [_check_lungs(), *map(_check_model, arguments.models or [starter_model_path()])]
     return 0 if all(sound) else 1
+
+
+def _check_lungs() -> bool:
+    """Load the network that the lungs are found with."""
+    from ..lungs.network import lungs_network
+
+    try:
+        network = lungs_network()
+    except GASNetError as error:
+        _line("Lungs", str(error))
+        return False
+    _line("Lungs", f"their network is whole (sha256 {network.info.sha256[:12]}…)")
+    return True
 
 
 def _check_model(path: Path | None) -> bool:
