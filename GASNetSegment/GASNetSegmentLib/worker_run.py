@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slicer.i18n import tr as _
 
@@ -15,7 +15,10 @@ from .panel import Panel
 from .worker_client import Request
 
 TRUSTED_SHARE = 0.1
-"""Share done from which the time left is told; before, the start of the worker would spoil it."""
+"""Share to be done, since the first stage began, before the time left is told."""
+
+SECONDS_IN_MINUTES = 90.0
+"""From here on the time left is told in minutes."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,16 @@ class ProgressWidgets:
 
 @dataclass(frozen=True)
 class _Run:
+    """A run of the worker, whose start tells nothing of how long the stages take.
+
+    Attributes:
+        first_share, first_time: when the first stage began.
+    """
+
     number: int
     started: float
+    first_share: float = 0.0
+    first_time: float | None = None
 
 
 class WorkerRun:
@@ -115,7 +126,11 @@ class WorkerRun:
 
     def _progress(self, stage: str, share: float) -> None:
         self._widgets.bar.value = round(100 * share)
-        self._widgets.stage.text = stage_in_words(stage, share, time.monotonic() - self._run.started)
+        now = time.monotonic()
+        if share > 0 and self._run.first_time is None:
+            self._run = replace(self._run, first_share=share, first_time=now)
+        seconds = 0.0 if self._run.first_time is None else now - self._run.first_time
+        self._widgets.stage.text = stage_in_words(stage, share, seconds, self._run.first_share)
 
     def _end(self) -> None:
         self._run = None
@@ -129,9 +144,12 @@ class WorkerRun:
         self._widgets.cancel.enabled = self.running
 
 
-def stage_in_words(stage: str, share: float, seconds: float) -> str:
-    """What is being done, and how long the rest takes if it goes on as in the seconds so far."""
-    if share < TRUSTED_SHARE:
+def stage_in_words(stage: str, share: float, seconds: float, first_share: float) -> str:
+    """What is being done, and how long the rest takes if it goes on as since ``first_share``."""
+    done = share - first_share
+    if done < TRUSTED_SHARE:
         return stage
-    left = seconds * (1 - share) / share
+    left = seconds * (1 - share) / done
+    if left > SECONDS_IN_MINUTES:
+        return _("{stage}, about {minutes:.0f} min left").format(stage=stage, minutes=left / 60)
     return _("{stage}, about {seconds:.0f} s left").format(stage=stage, seconds=left)

@@ -252,7 +252,7 @@ def test_lungmask_without_weights_downloads_nothing(chest, tmp_path, monkeypatch
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(ResourceError) as missing:
         find_lungs(volume_from_array(chest.hu, chest.geometry), method="lungmask")
-    assert "classical" in missing.value.advice
+    assert "built in" in missing.value.advice
     assert not list(tmp_path.rglob("*.pth"))
 
 

@@ -151,8 +151,11 @@ def test_one_click_with_the_real_worker(host, panel, ct):
 def test_time_left_is_told_as_soon_as_it_can_be_known(panel):
     from GASNetSegmentLib.worker_run import stage_in_words
 
-    assert stage_in_words("Reading", 0.05, 1.0) == "Reading"
-    assert stage_in_words("Finding lesions", 0.25, 5.0) == "Finding lesions, about 15 s left"
+    assert stage_in_words("Reading", 0.05, 1.0, 0.0) == "Reading"
+    assert stage_in_words("Finding lungs", 0.35, 6.0, 0.3) == "Finding lungs"
+    assert stage_in_words("Finding lesions", 0.25, 5.0, 0.0) == "Finding lesions, about 15 s left"
+    assert stage_in_words("Finding lesions", 0.35, 6.0, 0.05) == "Finding lesions, about 13 s left"
+    assert stage_in_words("Finding lesions", 0.25, 100.0, 0.0) == "Finding lesions, about 5 min left"
 
 
 def test_second_run_asks_and_no_means_no(host, panel, ct, shown, phantom):

@@ -24,7 +24,7 @@ def lungmask_lungs(volume: Volume) -> np.ndarray:
     except ImportError as error:
         raise ResourceError(
             f"The lung method lungmask is not available: {error}.",
-            "Install it with 'pip install lungmask', or choose the classical method.",
+            "Install it with 'pip install lungmask', or find the lungs in the way that is built in.",
         ) from error
     name, weights = _weights(MODEL_URLS)
     try:
@@ -50,5 +50,5 @@ def _weights(urls: dict[str, tuple[str, int]]) -> tuple[str, Path]:
     address = urls[MODELS[-1]][0]
     raise ResourceError(
         "lungmask is installed, but its weights are not on this computer.",
-        f"Download {address} into {folder}, or choose the classical method.",
+        f"Download {address} into {folder}, or find the lungs in the way that is built in.",
     )

@@ -72,7 +72,7 @@ def seen_by(network: Model, scan: Scan, grid: Geometry) -> tuple[np.ndarray, Geo
     except RuntimeError as error:  # too little memory is one
         raise ResourceError(
             f"The network that finds the lungs could not be run ({str(error).splitlines()[0]}).",
-            "Close other programs, or choose the classical method for the lungs.",
+            "Close other programs, or find the lungs without their network.",
         ) from error
 
 
