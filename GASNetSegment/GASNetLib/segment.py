@@ -11,7 +11,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from .crop import denormalise, from_network, mask_to_network, network_grid, normalise, to_network
+from .crop import (
+    denormalise,
+    from_network,
+    margin_around,
+    mask_to_network,
+    network_grid,
+    normalise,
+    to_network,
+)
 from .device import check_memory, choose_device
 from .errors import Cancelled, InputError, ModelError, ResourceError
 from .geometry import Geometry
@@ -218,8 +226,7 @@ def _of_this_ct(lungs: Lungs, volume: Volume) -> Lungs:
 
 
 def _model_grid(lungs: Lungs, info: ModelInfo, intensities: str) -> Geometry:
-    margin_mm = 0.0 if intensities == "window" else info.preprocessing["margin_mm"]
-    box = lung_box(lungs, margin_mm)  # around equalised lungs a margin costs Dice: the model card has figures
+    box = lung_box(lungs, margin_around(intensities, info.preprocessing["margin_mm"]))
     return network_grid(box, tuple(info.preprocessing["shape"]))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..crop import mask_to_network, network_grid, to_network
+from ..crop import margin_around, mask_to_network, network_grid, to_network
 from ..geometry import Geometry
 from ..lungs import LEFT, RIGHT, Lungs, lung_box
 from ..volume import Volume
@@ -43,7 +43,7 @@ def crop_to_lungs(
     volume: Volume, lungs: Lungs, lesions: np.ndarray | None = None, margin_mm: float = 5.0
 ) -> NetworkCrop:
     """Bring a CT, its lungs and its lesion mask (native grid, or None) onto the network's grid."""
-    grid = network_grid(lung_box(lungs, margin_mm))
+    grid = network_grid(lung_box(lungs, margin_around(volume.intensities, margin_mm)))
     limits = np.iinfo(np.int16)
     hu = np.clip(np.rint(to_network(volume, grid)), limits.min, limits.max).astype(np.int16)
     right, left = (mask_to_network(lungs.labels == side, lungs.geometry, grid) for side in (RIGHT, LEFT))
